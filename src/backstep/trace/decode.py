@@ -1,0 +1,165 @@
+"""A row of the file becomes the event that people see: numbers turn into names, hindsight is filled in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from backstep.trace import event as e
+from backstep.trace import records as r
+
+if TYPE_CHECKING:
+    from backstep.trace.trace import Trace
+
+
+def decode_event(trace: Trace, position: int, row: r.EventRow) -> e.Event:
+    """The event at `position`, whose row this is."""
+    common = trace.common(position)
+    text = trace.strings
+
+    def value(row: r.ValueRow | None) -> Any:
+        return None if row is None else decode_value(trace, row)
+
+    def values(rows: Any) -> Any:
+        return None if rows is None else tuple(value(row) for row in rows)
+
+    def leaf(number: int) -> dict[str, Any]:
+        return {"tensor": trace.leaves.get(number, str(number)), "number": number}
+
+    match row:
+        case r.Forward():
+            arguments = tuple({"name": text[name] or None, "value": given} for name, given in row.arguments)
+            return e.ForwardEvent(
+                kind="forward",
+                **common,
+                op=text[row.op],
+                aten=text[row.aten] or None,
+                inputs=values(row.inputs),
+                outputs=values(row.outputs),
+                arguments=arguments,
+                nodes=tuple(range(row.first_node, row.first_node + row.nodes)),
+                parent=row.parent if row.parent >= 0 else None,
+                grad_enabled=row.grad_enabled,
+                autocast=text[row.autocast] or None,
+                inplace=row.inplace,
+            )
+        case r.BackwardStart():
+            return e.BackwardStartEvent(
+                kind="backward_start",
+                **common,
+                pass_=row.number,
+                api=row.api,
+                roots=values(row.roots),
+                seeds=values(row.seeds),
+                inputs=values(row.inputs),
+                retain_graph=row.retain_graph,
+                create_graph=row.create_graph,
+            )
+        case r.Backward():
+            return e.BackwardEvent(
+                kind="backward",
+                **common,
+                pass_=row.number,
+                node=row.node,
+                op=text[row.op],
+                forward=row.forward if row.forward >= 0 else None,
+                why=text[row.why] or None,
+                upstream=values(row.upstream),
+                edges=tuple(decode_edge(trace, position, index, edge) for index, edge in enumerate(row.edges)),
+            )
+        case r.BackwardEnd():
+            return e.BackwardEndEvent(
+                kind="backward_end", **common, pass_=row.number, captured=values(row.captured)
+            )
+        case r.Accumulate():
+            return e.AccumulateEvent(
+                kind="accumulate",
+                **common,
+                **leaf(row.leaf),
+                before=value(row.before),
+                arrived=value(row.arrived),
+                after=value(row.after),
+                fresh=row.fresh,
+            )
+        case r.GradWrite():
+            return e.GradWriteEvent(
+                kind="grad_write",
+                **common,
+                **leaf(row.leaf),
+                by=text[row.by],
+                before=value(row.before),
+                after=value(row.after),
+            )
+        case r.ZeroGrad():
+            return e.ZeroGradEvent(
+                kind="zero_grad",
+                **common,
+                **leaf(row.leaf),
+                how=row.how,
+                before=value(row.before),
+                after=value(row.after),
+            )
+        case r.Update():
+            return e.UpdateEvent(
+                kind="update",
+                **common,
+                **leaf(row.leaf),
+                by=text[row.by],
+                before=value(row.before),
+                after=value(row.after),
+                grad=value(row.grad),
+                lr=row.lr,
+                state={text[name]: e.StateChange(value(old), value(new)) for name, old, new in row.state},
+                grad_enabled=row.grad_enabled,
+            )
+        case r.Output():
+            return e.OutputEvent(kind="output", **common, stream=row.stream, text=row.text)
+        case r.Raised():
+            return e.ExceptionEvent(
+                kind="exception", **common, type=row.name, message=row.message, caught=row.caught
+            )
+        case r.Note():
+            return e.NoteEvent(kind="note", **common, text=row.text)
+
+
+def decode_value(trace: Trace, row: r.ValueRow) -> e.Value:
+    meta = trace.metas[row.meta]
+    return e.Value(
+        row.tensor,
+        row.version,
+        trace.name(row.tensor, row.name),
+        meta.shape,
+        meta.dtype,
+        meta.layout,
+        meta.device,
+        meta.requires_grad,
+        meta.leaf,
+        trace.strings[row.omitted] or None,
+        trace,
+        row.scalar,
+        row.payload,
+    )
+
+
+def decode_edge(trace: Trace, position: int, index: int, edge: r.EdgeRow) -> e.Edge:
+    to: dict[str, Any] | None = None
+    if edge.leaf >= 0:
+        to = {"leaf": trace.leaves.get(edge.leaf, str(edge.leaf)), "number": edge.leaf}
+    elif edge.node >= 0:
+        to = {"node": edge.node, "output": edge.output}
+    local = edge.local
+    return e.Edge(
+        input=trace.strings[edge.input] or None,
+        to=to,
+        needed=to is not None,
+        local=None
+        if local is None
+        else e.Local(
+            local.form, local.shape, trace.strings[local.omitted] or None, trace, local.scalar, local.payload
+        ),
+        downstream=None if edge.downstream is None else decode_value(trace, edge.downstream),
+        formula=trace.strings[edge.formula] or None,
+        why=trace.strings[edge.why] or None,
+        _trace=trace,
+        _position=position,
+        _index=index,
+    )

@@ -1,0 +1,382 @@
+"""Events as people see them: the contract's fields as attributes, and as the jsonl object."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from backstep.trace.trace import Trace
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Omitted:
+    """What stands where a value was not recorded; falsy, and it knows why."""
+
+    reason: str
+
+    def __bool__(self) -> bool:
+        return False
+
+
+class Record:
+    """Fields as attributes, as items (`value["shape"]`), and as a jsonl object. Private fields are not shown."""
+
+    __slots__ = ()
+
+    @classmethod
+    def field_names(cls) -> tuple[str, ...]:
+        names = (f.name.rstrip("_") for f in dataclasses.fields(cls) if not f.name.startswith("_"))  # type: ignore[arg-type]
+        return (*names, *cls.computed())
+
+    @classmethod
+    def computed(cls) -> tuple[str, ...]:
+        """Fields that are read when they are asked for."""
+        return ()
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self.field_names():
+            raise KeyError(name)
+        return getattr(self, "pass_" if name == "pass" else name)
+
+    def keys(self) -> tuple[str, ...]:
+        return self.field_names()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.field_names())
+
+    def as_dict(self) -> dict[str, Any]:
+        """The object as it stands in the jsonl export: NaN and Inf as strings, so that it is strict JSON."""
+        return {name: plain(self[name]) for name in self.field_names()}
+
+
+def plain(thing: Any) -> Any:
+    """`thing` as strict JSON has it."""
+    if isinstance(thing, Record):
+        return thing.as_dict()
+    if isinstance(thing, float) and not math.isfinite(thing):
+        return "NaN" if math.isnan(thing) else "Infinity" if thing > 0 else "-Infinity"
+    if isinstance(thing, list | tuple):
+        return [plain(item) for item in thing]
+    if isinstance(thing, dict):
+        return {key: plain(item) for key, item in thing.items()}
+    return thing
+
+
+@dataclass(frozen=True, slots=True)
+class Source(Record):
+    """Source as the user wrote it; lines from 1, columns from 0."""
+
+    file: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Summary(Record):
+    """Over the finite elements (`std` divides by n); None where there are none. Counts are over all elements."""
+
+    min: float | None
+    max: float | None
+    mean: float | None
+    std: float | None
+    norm: float | None
+    zeros: int
+    nan: int
+    inf: int
+
+
+def summarize(array: Array) -> Summary:
+    """The summary of an array: bool counts as 0 and 1, complex by absolute value."""
+    flat = np.abs(array.ravel()) if np.iscomplexobj(array) else array.ravel()
+    numbers = flat.astype(np.float64)
+    finite = np.isfinite(numbers)
+    nan = int(np.isnan(numbers).sum())
+    inf = int(numbers.size - finite.sum()) - nan
+    kept = numbers if finite.all() else numbers[finite]
+    zeros = int((kept == 0).sum())
+    if not kept.size:
+        return Summary(None, None, None, None, None, zeros, nan, inf)
+    with np.errstate(over="ignore", invalid="ignore"):
+        norm = float(np.sqrt(np.square(kept).sum()))
+        return Summary(
+            float(kept.min()), float(kept.max()), float(kept.mean()), float(kept.std()), norm, zeros, nan, inf
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Value(Record):
+    """One tensor at one moment (VALUE). `array` is its numbers, or None; `omitted` says why there are none."""
+
+    tensor: int
+    version: int
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    layout: str
+    device: str
+    requires_grad: bool
+    leaf: bool
+    omitted: str | None
+    _trace: Trace = field(repr=False, compare=False)
+    _scalar: bool | int | float | None = field(default=None, repr=False)
+    _payload: int = field(default=-1, repr=False)
+
+    @classmethod
+    def computed(cls) -> tuple[str, ...]:
+        return ("values", "summary")
+
+    @property
+    def array(self) -> Array | None:
+        """The numbers, read-only, in `shape`; half precision as float32; None when they were not kept."""
+        if self._scalar is not None:
+            return np.array(self._scalar)
+        if self._payload < 0:
+            return None
+        return self._trace.payload(self._payload).array(self.shape)
+
+    @property
+    def scalar(self) -> float | None:
+        """The number of a tensor with one element, real; else None."""
+        if self._scalar is not None:
+            return self._scalar
+        array = self.array
+        return None if array is None or array.size != 1 or np.iscomplexobj(array) else array.reshape(()).item()
+
+    @property
+    def values(self) -> Any:
+        """What `tolist()` gives, complex numbers as `[re, im]`; None when they were not kept."""
+        if self._scalar is not None:
+            return self._scalar
+        array = self.array
+        if array is None:
+            return None
+        if np.iscomplexobj(array):
+            array = np.stack([array.real, array.imag], -1)
+        return (array.astype(np.float64) if array.dtype.kind == "f" else array).tolist()
+
+    @property
+    def summary(self) -> Summary | None:
+        if self._scalar is not None:
+            return summarize(np.array(self._scalar))
+        if self._payload < 0:
+            return None
+        return self._trace.payload(self._payload).summary(self.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class Local(Record):
+    """A local gradient (LOCAL): `elementwise` in the output's shape, or a `jacobian` `[*output, *input]`."""
+
+    form: str
+    shape: tuple[int, ...]
+    omitted: str | None
+    _trace: Trace = field(repr=False, compare=False)
+    _scalar: float | None = field(default=None, repr=False)
+    _payload: int = field(default=-1, repr=False)
+
+    @classmethod
+    def computed(cls) -> tuple[str, ...]:
+        return ("values",)
+
+    @property
+    def array(self) -> Array | None:
+        if self._scalar is not None:
+            return np.full(self.shape, self._scalar)
+        return None if self._payload < 0 else self._trace.payload(self._payload).array(self.shape)
+
+    @property
+    def scalar(self) -> float | None:
+        array = self.array
+        return None if array is None or array.size != 1 else float(array.reshape(()))
+
+    @property
+    def values(self) -> Any:
+        array = self.array
+        return None if array is None else array.astype(np.float64).tolist()
+
+
+@dataclass(frozen=True, slots=True)
+class Edge(Record):
+    """Where a gradient goes from a node: `to` is `{"node", "output"}`, `{"leaf", "number"}` or None."""
+
+    input: str | None
+    to: dict[str, Any] | None
+    needed: bool
+    local: Local | None
+    downstream: Value | None
+    formula: str | None
+    why: str | None
+    _trace: Trace = field(repr=False, compare=False)
+    _position: int = field(repr=False, compare=False)
+    _index: int = field(repr=False, compare=False)
+
+    @classmethod
+    def computed(cls) -> tuple[str, ...]:
+        return ("hooked",)
+
+    @property
+    def hooked(self) -> bool:
+        """Whether a user's hook replaced the gradient on its way."""
+        return self.to is not None and (self._position, self._index) in self._trace.hooked_edges(self._position)
+
+
+@dataclass(frozen=True, slots=True)
+class StateChange(Record):
+    """A state tensor of an optimizer around its step."""
+
+    before: Value | None
+    after: Value | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event(Record):
+    """One fact of the recording. `position` counts from 0; `phase` is one of `records.PHASES`."""
+
+    position: int
+    kind: str
+    source: Source | None
+    stack: tuple[Source, ...]
+    module: str | None
+    iteration: int | None
+    loops: dict[str, int]
+    phase: str
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "pass":
+            return self["pass"]
+        raise AttributeError(f"{type(self).__name__} has no field {name!r}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForwardEvent(Event):
+    op: str
+    aten: str | None
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value, ...]
+    arguments: tuple[dict[str, Any], ...]
+    nodes: tuple[int, ...]
+    parent: int | None
+    grad_enabled: bool
+    autocast: str | None
+    inplace: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackwardStartEvent(Event):
+    pass_: int
+    api: str
+    roots: tuple[Value, ...]
+    seeds: tuple[Value | None, ...]
+    inputs: tuple[Value, ...] | None
+    retain_graph: bool
+    create_graph: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackwardEvent(Event):
+    pass_: int
+    node: int
+    op: str
+    forward: int | None
+    why: str | None
+    upstream: tuple[Value | None, ...]
+    edges: tuple[Edge, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackwardEndEvent(Event):
+    pass_: int
+    captured: tuple[Value | None, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccumulateEvent(Event):
+    tensor: str
+    number: int
+    before: Value | None
+    arrived: Value
+    after: Value | None
+    fresh: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GradWriteEvent(Event):
+    tensor: str
+    number: int
+    by: str
+    before: Value | None
+    after: Value | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZeroGradEvent(Event):
+    tensor: str
+    number: int
+    how: str
+    before: Value | None
+    after: Value | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateEvent(Event):
+    tensor: str
+    number: int
+    by: str
+    before: Value
+    after: Value
+    grad: Value | None
+    lr: float | None
+    state: dict[str, StateChange]
+    grad_enabled: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputEvent(Event):
+    stream: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExceptionEvent(Event):
+    type: str
+    message: str
+    caught: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoteEvent(Event):
+    text: str
+
+
+def values_of(event: Event) -> Iterator[Value]:
+    """Every VALUE that the event carries, results first, so that the first one of a tensor is its newest."""
+    match event:
+        case ForwardEvent():
+            yield from (*event.outputs, *event.inputs)
+        case BackwardStartEvent():
+            yield from (v for v in (*event.roots, *event.seeds, *(event.inputs or ())) if v is not None)
+        case BackwardEvent():
+            yield from (e.downstream for e in event.edges if e.downstream is not None)
+            yield from (v for v in event.upstream if v is not None)
+        case BackwardEndEvent():
+            yield from (v for v in event.captured if v is not None)
+        case AccumulateEvent():
+            yield from (v for v in (event.after, event.arrived, event.before) if v is not None)
+        case GradWriteEvent() | ZeroGradEvent():
+            yield from (v for v in (event.after, event.before) if v is not None)
+        case UpdateEvent():
+            yield from (v for v in (event.after, event.before, event.grad) if v is not None)
+            for change in event.state.values():
+                yield from (v for v in (change.after, change.before) if v is not None)

@@ -1,0 +1,235 @@
+"""The container: one SQLite file, a batch of events a row. It owns the tables, the locks and the refusals.
+
+Written in WAL mode by one process that holds `flock(LOCK_EX)`; read with `mode=ro`, never with a transaction
+left open. A file is untrusted: no trigger or view of it is run, and a batch is decoded against a schema.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+APPLICATION_ID = 0x62737465  # "bste"
+FORMAT_VERSION = 1
+LIMIT_ROW = 1 << 30
+
+SCHEMA = """
+CREATE TABLE header (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE batches (
+    id INTEGER PRIMARY KEY, first INTEGER NOT NULL, count INTEGER NOT NULL,
+    columns BLOB NOT NULL, facts BLOB NOT NULL, tables BLOB NOT NULL, events BLOB NOT NULL);
+CREATE TABLE payloads (
+    id INTEGER PRIMARY KEY, count INTEGER NOT NULL, offsets BLOB NOT NULL, data BLOB NOT NULL);
+CREATE TABLE sources (file TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
+"""
+
+
+class TraceError(Exception):
+    """The file is no trace, or not one that this version reads. The message is one plain line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One row of `batches`, still encoded but for its events, which are read when they are asked for."""
+
+    id: int
+    first: int
+    count: int
+    columns: bytes
+    facts: bytes
+    tables: bytes
+
+
+class TraceWriter:
+    """The writing side of a file. Used from one thread at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._connection.execute("PRAGMA page_size=8192")
+        self._connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+        self._connection.execute(f"PRAGMA user_version={FORMAT_VERSION}")
+        self._connection.execute("PRAGMA journal_mode=WAL")
+        self._connection.execute("PRAGMA synchronous=OFF")
+        self._connection.executescript(SCHEMA)
+        self._lock = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._pid = os.getpid()
+
+    def write_header(self, values: dict[str, Any]) -> None:
+        """Sets the given keys of the header."""
+        rows = [(key, msgspec.msgpack.encode(value)) for key, value in values.items()]
+        self._connection.executemany("INSERT OR REPLACE INTO header VALUES (?, ?)", rows)
+
+    def write_source(self, file: str, text: str) -> None:
+        self._connection.execute("INSERT OR IGNORE INTO sources VALUES (?, ?)", (file, text))
+
+    def write_batch(
+        self, batch: Batch, events: bytes, payloads: tuple[int, int, bytes, bytes] | None, header: dict[str, Any]
+    ) -> None:
+        """Adds a batch, the payloads that its events need (`(id, count, offsets, data)`) and the header's changes."""
+        self._connection.execute("BEGIN")
+        try:
+            if payloads is not None:
+                self._connection.execute("INSERT INTO payloads VALUES (?, ?, ?, ?)", payloads)
+            row = (batch.id, batch.first, batch.count, batch.columns, batch.facts, batch.tables, events)
+            self._connection.execute("INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+            self.write_header(header)
+            self._connection.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")
+            raise
+
+    def close(self) -> None:
+        """Folds the WAL in and leaves one file, unless a reader holds it; then the reader's owner does so later."""
+        if os.getpid() != self._pid:
+            return
+        with contextlib.suppress(sqlite3.Error):
+            self._connection.execute("PRAGMA journal_mode=DELETE")
+        self._connection.close()
+        os.close(self._lock)
+
+
+def fold(path: Path) -> None:
+    """Folds a left-over WAL into its file; for the process that started the recorder, once its reader is closed."""
+    if not path.with_name(path.name + "-wal").exists():
+        return
+    with contextlib.suppress(sqlite3.Error, OSError):
+        connection = sqlite3.connect(path, timeout=1)
+        try:
+            connection.execute("PRAGMA journal_mode=DELETE")
+        finally:
+            connection.close()
+
+
+class TraceReader:
+    """The reading side: never writes to the file, holds no transaction between two calls."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._copy: tempfile.TemporaryDirectory[str] | None = None
+        if not path.exists():
+            raise TraceError(f"{path}: no such file")
+        if path.is_dir():
+            raise TraceError(f"{path}: is a folder, not a trace")
+        try:
+            self._connection = self._open(path)
+        except sqlite3.Error:
+            self._connection = self._open_copy(path)
+        self._data_version = -1
+
+    def _open(self, path: Path) -> sqlite3.Connection:
+        uri = f"{path.absolute().as_uri()}?mode=ro"
+        connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=5)
+        try:
+            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LIMIT_ROW)
+            connection.execute("PRAGMA trusted_schema=OFF")
+            connection.execute("PRAGMA query_only=ON")
+            (application,) = connection.execute("PRAGMA application_id").fetchone()
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+        except sqlite3.DatabaseError as error:
+            connection.close()
+            if "not a database" in str(error) or "malformed" in str(error):
+                raise TraceError(f"{path}: not a backstep trace") from None
+            raise
+        if application != APPLICATION_ID:
+            connection.close()
+            raise TraceError(f"{path}: not a backstep trace")
+        if version != FORMAT_VERSION:
+            connection.close()
+            raise TraceError(f"{path}: trace format {version}, this backstep reads format {FORMAT_VERSION}")
+        tables = dict(connection.execute("SELECT name, type FROM sqlite_schema WHERE type IN ('table', 'view')"))
+        if any(tables.get(name) != "table" for name in ("header", "batches", "payloads", "sources")):
+            connection.close()
+            raise TraceError(f"{path}: not a backstep trace")
+        return connection
+
+    def _open_copy(self, path: Path) -> sqlite3.Connection:
+        # Where the -shm file can be neither had nor made (a read-only folder), SQLite cannot see the WAL.
+        self._copy = tempfile.TemporaryDirectory(prefix="backstep-")
+        try:
+            for suffix in ("", "-wal"):
+                source = path.with_name(path.name + suffix)
+                if source.exists():
+                    shutil.copy(source, Path(self._copy.name) / source.name)
+            return self._open(Path(self._copy.name) / path.name)
+        except (sqlite3.Error, OSError) as error:
+            self._copy.cleanup()
+            raise TraceError(f"{path}: cannot be read: {error}") from None
+
+    def changed(self) -> bool:
+        """Whether another process has committed since the last call; cheap enough to poll."""
+        (version,) = self._query("PRAGMA data_version").fetchone()
+        changed = version != self._data_version
+        self._data_version = version
+        return changed
+
+    def running(self) -> bool:
+        """Whether a recorder still holds the file."""
+        try:
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
+    def header(self) -> dict[str, Any]:
+        try:
+            return {str(key): msgspec.msgpack.decode(value) for key, value in self._query("SELECT * FROM header")}
+        except (msgspec.DecodeError, TypeError) as error:
+            raise TraceError(f"{self.path}: damaged header: {error}") from None
+
+    def sources(self) -> dict[str, str]:
+        return {str(file): str(text) for file, text in self._query("SELECT file, text FROM sources")}
+
+    def batches(self, after: int) -> Iterator[Batch]:
+        """The batches whose id is greater than `after`, in order."""
+        rows = self._query(
+            "SELECT id, first, count, columns, facts, tables FROM batches WHERE id > ? ORDER BY id", after
+        )
+        for row in rows.fetchall():
+            yield Batch(*row)
+
+    def events(self, batch: int) -> bytes:
+        return self._blob("SELECT events FROM batches WHERE id = ?", batch)
+
+    def payloads(self, number: int) -> tuple[int, bytes, bytes]:
+        """`(first id, offsets, data)` of the row of payloads that holds this one."""
+        query = "SELECT id, offsets, data FROM payloads WHERE id <= ? ORDER BY id DESC LIMIT 1"
+        row = self._query(query, number).fetchone()
+        if row is None:
+            raise TraceError(f"{self.path}: payload {number} is missing")
+        return int(row[0]), bytes(row[1]), bytes(row[2])
+
+    def close(self) -> None:
+        self._connection.close()
+        if self._copy is not None:
+            self._copy.cleanup()
+
+    def _blob(self, query: str, number: int) -> bytes:
+        row = self._query(query, number).fetchone()
+        if row is None or not isinstance(row[0], bytes):
+            raise TraceError(f"{self.path}: batch {number} is missing")
+        return row[0]
+
+    def _query(self, query: str, *values: int) -> sqlite3.Cursor:
+        try:
+            return self._connection.execute(query, values)
+        except (sqlite3.Error, OverflowError) as error:
+            raise TraceError(f"{self.path}: cannot be read: {error}") from None

@@ -1,0 +1,252 @@
+"""The rows of a trace as they lie on disk: compact, numbered, frozen. Nothing here knows torch or a screen.
+
+Every text is an index into the table of strings, every shape and dtype one into the table of metas, every
+payload one into the payloads; `trace.event` turns a row into the event that people see.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+NONE = -1
+"""The number that stands for "no such thing" in every numbered field."""
+
+
+class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A row of the file: encoded as an array, decoded against its types."""
+
+
+class Meta(Row):
+    """What a tensor is beside its numbers. `shape` in elements, `dtype` as torch prints it without `torch.`."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    layout: str
+    device: str
+    requires_grad: bool
+    leaf: bool
+
+
+class ValueRow(Row):
+    """One tensor at one moment. A scalar lies in the row itself, everything else in a payload."""
+
+    tensor: int
+    version: int
+    name: int
+    meta: int
+    scalar: bool | int | float | None = None
+    payload: int = NONE
+    omitted: int = 0
+
+
+class LocalRow(Row):
+    """A local gradient: `form` is `elementwise` or `jacobian`; `omitted` a reason when there are no values."""
+
+    form: str
+    shape: tuple[int, ...]
+    scalar: float | None = None
+    payload: int = NONE
+    omitted: int = 0
+    dtype: str = "float64"
+
+
+class EdgeRow(Row):
+    """One entry of a node's `next_functions`: where the gradient goes, by what factor, and what left."""
+
+    input: int
+    node: int
+    output: int
+    leaf: int
+    local: LocalRow | None
+    downstream: ValueRow | None
+    formula: int
+    why: int
+
+
+class SummaryRow(Row):
+    """Over the finite elements: null where there are none; the counts are over all elements."""
+
+    min: float | None
+    max: float | None
+    mean: float | None
+    std: float | None
+    norm: float | None
+    zeros: int
+    nan: int
+    inf: int
+
+
+class PayloadRow(Row):
+    """The numbers of a tensor, little-endian and contiguous, or only their summary."""
+
+    dtype: str
+    values: bytes | None
+    summary: SummaryRow | None
+
+
+class SiteRow(Row):
+    """A piece of source as the user wrote it; lines from 1, columns from 0 in characters."""
+
+    file: int
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    code: int
+
+
+class PlaceRow(Row):
+    """Where an event happened: the script's own site, then the sites from there inwards."""
+
+    site: int
+    stack: tuple[int, ...]
+
+
+class ContextRow(Row):
+    """One pass of one loop. `loop` tells activations of the same `for` apart, `head` is the loop in the source."""
+
+    parent: int
+    loop: int
+    head: int
+    index: int
+    name: int
+    value: int | None
+
+
+class Forward(Row, tag="forward"):
+    op: int
+    aten: int
+    inputs: tuple[ValueRow, ...]
+    outputs: tuple[ValueRow, ...]
+    arguments: tuple[tuple[int, Any], ...]
+    first_node: int
+    nodes: int
+    parent: int
+    grad_enabled: bool
+    inplace: bool
+    autocast: int
+
+
+class BackwardStart(Row, tag="backward_start"):
+    number: int
+    api: str
+    roots: tuple[ValueRow, ...]
+    seeds: tuple[ValueRow | None, ...]
+    inputs: tuple[ValueRow, ...] | None
+    retain_graph: bool
+    create_graph: bool
+
+
+class Backward(Row, tag="backward"):
+    number: int
+    node: int
+    op: int
+    forward: int
+    why: int
+    upstream: tuple[ValueRow | None, ...]
+    edges: tuple[EdgeRow, ...]
+
+
+class BackwardEnd(Row, tag="backward_end"):
+    number: int
+    captured: tuple[ValueRow | None, ...]
+
+
+class Accumulate(Row, tag="accumulate"):
+    leaf: int
+    before: ValueRow | None
+    arrived: ValueRow
+    after: ValueRow | None
+    fresh: bool
+
+
+class GradWrite(Row, tag="grad_write"):
+    leaf: int
+    by: int
+    before: ValueRow | None
+    after: ValueRow | None
+
+
+class ZeroGrad(Row, tag="zero_grad"):
+    leaf: int
+    how: str
+    before: ValueRow | None
+    after: ValueRow | None
+
+
+class Update(Row, tag="update"):
+    leaf: int
+    by: int
+    before: ValueRow
+    after: ValueRow
+    grad: ValueRow | None
+    lr: float | None
+    state: tuple[tuple[int, ValueRow | None, ValueRow | None], ...]
+    grad_enabled: bool
+
+
+class Output(Row, tag="output"):
+    stream: str
+    text: str
+
+
+class Raised(Row, tag="exception"):
+    name: str
+    message: str
+    caught: bool
+
+
+class Note(Row, tag="note"):
+    text: str
+
+
+EventRow = (
+    Forward
+    | BackwardStart
+    | Backward
+    | BackwardEnd
+    | Accumulate
+    | GradWrite
+    | ZeroGrad
+    | Update
+    | Output
+    | Raised
+    | Note
+)
+
+KINDS = (
+    "forward",
+    "backward_start",
+    "backward",
+    "backward_end",
+    "accumulate",
+    "grad_write",
+    "zero_grad",
+    "update",
+    "output",
+    "exception",
+    "note",
+)
+PHASES = ("forward", "backward", "update", "zero_grad", "other")
+
+
+class Tables(Row):
+    """What a batch adds to the tables of the trace. Index 0 of strings, places and contexts means "none"."""
+
+    strings: tuple[str, ...] = ()
+    metas: tuple[Meta, ...] = ()
+    sites: tuple[SiteRow, ...] = ()
+    places: tuple[PlaceRow, ...] = ()
+    contexts: tuple[ContextRow, ...] = ()
+    context_values: tuple[tuple[int, int, int | None], ...] = ()
+    """(context, name, value) of a loop variable that was bound after its pass had begun."""
+    leaves: tuple[tuple[int, int], ...] = ()
+    """(tensor, name); the last one counts: a leaf has one name all through a trace."""
+    names: tuple[tuple[int, int], ...] = ()
+    """(tensor, name) of another value that was bound after its op had run."""
+    grads: tuple[tuple[int, int], ...] = ()
+    """(tensor, leaf): this tensor is or was the `.grad` of that one."""
+    losses: tuple[tuple[int, float], ...] = ()
+    """(position, value) of each backward pass from a scalar root."""

@@ -1,0 +1,560 @@
+"""A trace, read: events by position, tensors by name, and what hindsight tells (iterations, names, hooks).
+
+On opening only the columns and tables are read; an event is decoded, and a payload fetched, when it is asked
+for. `refresh` takes in what a running recorder has added. Several threads may read one trace.
+"""
+
+from __future__ import annotations
+
+import difflib
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, overload
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from backstep.trace.batch import COLUMNS, FACT, GRAD, KIND_CODE, VALUE
+from backstep.trace.decode import decode_event
+from backstep.trace.event import AccumulateEvent, Array, Event, Omitted, Source, Summary, Value, summarize, values_of
+from backstep.trace.file import TraceError, TraceReader
+from backstep.trace.hooked import find_hooked
+from backstep.trace.iterations import Iterations
+from backstep.trace.records import PHASES, EventRow, Meta, PayloadRow, PlaceRow, SiteRow, Tables
+
+CACHED_EVENTS = 4096
+CACHED_BATCHES = 8
+
+Columns = npt.NDArray[np.void]
+
+
+class Payload:
+    """The numbers of a tensor as they lie in the file."""
+
+    __slots__ = ("_row",)
+
+    def __init__(self, row: PayloadRow) -> None:
+        self._row = row
+
+    def array(self, shape: tuple[int, ...]) -> Array | None:
+        if self._row.values is None:
+            return None
+        try:
+            dtype = np.dtype(self._row.dtype)
+            if dtype.kind not in "fiubc":
+                raise TypeError(dtype)
+            return np.frombuffer(self._row.values, dtype).reshape(shape)
+        except (TypeError, ValueError) as error:
+            raise TraceError(f"damaged payload: {error}") from None
+
+    def summary(self, shape: tuple[int, ...]) -> Summary | None:
+        if self._row.summary is not None:
+            return Summary(*msgspec.structs.astuple(self._row.summary))
+        array = self.array(shape)
+        return None if array is None else summarize(array)
+
+
+class FactIndex:
+    """Where each tensor, and each `.grad`, got its values: sorted, so that a question is two bisections."""
+
+    def __init__(self) -> None:
+        self._sorted = np.empty(0, FACT)
+        self._tail: list[npt.NDArray[np.void]] = []
+
+    def add(self, facts: npt.NDArray[np.void]) -> None:
+        if len(facts):
+            self._tail.append(facts)
+
+    def positions(self, tensor: int, field: int) -> npt.NDArray[np.int64]:
+        """The positions at which this tensor's value (or `.grad`) was written, ascending."""
+        if self._tail:
+            everything = np.concatenate([self._sorted, *self._tail])
+            order = np.lexsort((everything["position"], everything["field"], everything["tensor"]))
+            self._sorted, self._tail = everything[order], []
+        tensors = self._sorted["tensor"]
+        low, high = np.searchsorted(tensors, tensor, "left"), np.searchsorted(tensors, tensor, "right")
+        part = self._sorted[low:high]
+        return part["position"][part["field"] == field]
+
+
+class Trace:
+    """A recording, finished or growing. `trace.events` is a lazy sequence; numbers are those of the schema."""
+
+    def __init__(self, path: str | Path, *, first: int = 0, last: int | None = None) -> None:
+        self.path = Path(path)
+        self._reader = TraceReader(self.path)
+        self._lock = threading.RLock()
+        self._first, self._last = first, last
+        self._decoder = msgspec.msgpack.Decoder(EventRow)  # type: ignore[var-annotated]
+        self._tables_decoder = msgspec.msgpack.Decoder(Tables)
+        self._payload_decoder = msgspec.msgpack.Decoder(PayloadRow)
+        self._batch_ids: list[int] = []
+        self._batch_first: list[int] = []
+        self._columns = np.empty(0, COLUMNS)
+        self._count = 0
+        self.strings: list[str] = [""]
+        self.metas: list[Meta] = []
+        self._sites: list[SiteRow] = []
+        self._places: list[PlaceRow] = [PlaceRow(-1, ())]
+        self.iterations = Iterations()
+        self.facts = FactIndex()
+        self.leaves: dict[int, str] = {}
+        """The leaves by number, in the order in which they were first seen, with their names."""
+        self._leaf_numbers: dict[int, str] = {}
+        self._names: dict[int, int] = {}
+        self.grads: dict[int, int] = {}
+        self.losses: list[tuple[int, float]] = []
+        """(position, value) of each backward pass from a scalar root."""
+        self._event_cache: dict[int, Event] = {}
+        self._event_blobs: dict[int, bytes] = {}
+        self._payload_blobs: dict[int, tuple[npt.NDArray[np.uint32], bytes]] = {}
+        self._sources: dict[str, str] | None = None
+        self._header: dict[str, Any] = {}
+        self._hooked: tuple[int, int, frozenset[tuple[int, int]]] | None = None
+        self._node_forward: tuple[int, Array, Array] | None = None
+        self._node_backward: tuple[int, Array, Array] | None = None
+        try:
+            self.refresh()
+        except BaseException:
+            self._reader.close()
+            raise
+
+    # what is in it
+
+    @property
+    def events(self) -> Sequence[Event]:
+        return Events(self)
+
+    @property
+    def header(self) -> dict[str, Any]:
+        """The first line of the jsonl export."""
+        with self._lock:
+            stored = self._header
+            exit_ = dict(stored.get("exit") or {"status": "running", "code": None, "exception": None})
+            if exit_["status"] == "running" and not self._reader.running():
+                exit_["status"] = "killed"
+            return {
+                "schema": "backstep",
+                "version": 1,
+                "script": stored.get("script"),
+                "argv": stored.get("argv", []),
+                "torch": stored.get("torch"),
+                "python": stored.get("python"),
+                "complete": bool(stored.get("complete", False)),
+                "exit": exit_,
+                "options": stored.get("options", {}),
+                "events": len(self),
+            }
+
+    @property
+    def running(self) -> bool:
+        """Whether the recorder still writes."""
+        return bool(self.header["exit"]["status"] == "running")
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """The text of each source file that an event names."""
+        with self._lock:
+            if self._sources is None:
+                self._sources = self._reader.sources()
+            return self._sources
+
+    def __len__(self) -> int:
+        end = self._count if self._last is None else min(self._last + 1, self._count)
+        return max(0, end - self._first)
+
+    def refresh(self) -> bool:
+        """Takes in what was added since; True if there was anything."""
+        with self._lock:
+            if not self._reader.changed() and self._count:
+                return False
+            self._header = self._reader.header()
+            self._sources = None
+            before = self._count
+            new: list[Columns] = []
+            try:
+                for batch in self._reader.batches(self._batch_ids[-1] if self._batch_ids else 0):
+                    columns = np.frombuffer(batch.columns, COLUMNS)
+                    if batch.first != self._count or len(columns) != batch.count:
+                        raise TraceError(f"{self.path}: batch {batch.id} is damaged")
+                    self._take_tables(self._tables_decoder.decode(batch.tables))
+                    self.facts.add(np.frombuffer(batch.facts, FACT))
+                    self._take_columns(columns)
+                    new.append(columns)
+                    self._batch_ids.append(batch.id)
+                    self._batch_first.append(batch.first)
+                    self._count += batch.count
+            except (msgspec.MsgspecError, ValueError, IndexError, TypeError) as error:
+                raise TraceError(f"{self.path}: damaged: {error}") from None
+            if new:
+                self._columns = np.concatenate([self._columns, *new])
+            return self._count != before
+
+    def _take_tables(self, tables: Tables) -> None:
+        self.strings.extend(tables.strings)
+        self.metas.extend(tables.metas)
+        self._sites.extend(tables.sites)
+        self._places.extend(tables.places)
+        for row in tables.contexts:
+            self.iterations.context(row)
+        for context, name, value in tables.context_values:
+            self.iterations.bind(context, name, value)
+        for number, name in tables.leaves:
+            self.leaves[number] = self.strings[name]
+            self._event_cache.clear()
+        if tables.names:
+            self._names.update(tables.names)
+            self._event_cache.clear()
+        self.grads.update(tables.grads)
+        self.losses.extend(tables.losses)
+
+    def _take_columns(self, columns: Columns) -> None:
+        version = self.iterations.version
+        kinds = columns["kind"]
+        wanted = np.isin(kinds, [KIND_CODE[k] for k in ("backward_start", "accumulate", "update")])
+        for kind, context, subject in columns[wanted][["kind", "context", "subject"]].tolist():
+            if kind == KIND_CODE["backward_start"]:
+                self.iterations.backward(context)
+            elif kind == KIND_CODE["accumulate"]:
+                self.iterations.delivered(subject, context)
+            else:
+                self.iterations.updated(subject, context)
+        if self.iterations.version != version:
+            self._event_cache.clear()
+
+    # columns: what is known of an event without decoding it
+
+    @property
+    def columns(self) -> Columns:
+        """A row for each event: kind, phase, place, context, module, subject (see `batch.COLUMNS`)."""
+        return self._columns
+
+    def kind_at(self, position: int) -> int:
+        return int(self._columns["kind"][position])
+
+    def phase_at(self, position: int) -> str:
+        return PHASES[self._columns["phase"][position]]
+
+    def iteration_at(self, position: int) -> int | None:
+        return self.iterations.number(int(self._columns["context"][position]))
+
+    def loops_at(self, position: int) -> dict[str, int]:
+        """The enclosing loops' variables, outermost first."""
+        loops: dict[str, int] = {}
+        for context in self.iterations.chain(int(self._columns["context"][position])):
+            row = self.iterations.row(context)
+            name, number = self.strings[row.name], 2
+            while name in loops:
+                name, number = f"{self.strings[row.name]}#{number}", number + 1
+            loops[name] = row.index if row.value is None else row.value
+        return loops
+
+    def source_at(self, position: int) -> Source | None:
+        """The script's own piece of source at a position."""
+        place = self._places[self._columns["place"][position]]
+        return None if place.site < 0 else self._site(place.site)
+
+    def _site(self, number: int) -> Source:
+        row = self._sites[number]
+        return Source(
+            self.strings[row.file], row.line, row.column, row.end_line, row.end_column, self.strings[row.code]
+        )
+
+    def common(self, position: int) -> dict[str, Any]:
+        """The fields that every event has."""
+        column = self._columns[position]
+        place = self._places[column["place"]]
+        return {
+            "position": position,
+            "source": None if place.site < 0 else self._site(place.site),
+            "stack": tuple(self._site(site) for site in place.stack),
+            "module": self.strings[column["module"]] or None,
+            "iteration": self.iteration_at(position),
+            "loops": self.loops_at(position),
+            "phase": PHASES[column["phase"]],
+        }
+
+    # events
+
+    def event(self, position: int) -> Event:
+        """The event at a position. IndexError outside the trace."""
+        with self._lock:
+            event = self._event_cache.get(position)
+            if event is not None:
+                return event
+            if not 0 <= position < self._count:
+                raise IndexError(f"no event {position} in a trace of {self._count}")
+            event = decode_event(self, position, self.row(position))
+            if len(self._event_cache) >= CACHED_EVENTS:
+                self._event_cache.clear()
+            self._event_cache[position] = event
+            return event
+
+    def row(self, position: int) -> EventRow:
+        """The event as it lies in the file, undecoded."""
+        batch = int(np.searchsorted(self._batch_first, position, "right")) - 1
+        blob = self._event_blobs.get(batch)
+        if blob is None:
+            if len(self._event_blobs) >= CACHED_BATCHES:
+                self._event_blobs.pop(next(iter(self._event_blobs)))
+            blob = self._event_blobs[batch] = self._reader.events(self._batch_ids[batch])
+        start = int(self._columns["offset"][position])
+        last = position + 1 == self._count or self._batch_first[-1] != self._batch_first[batch] and (
+            position + 1 == self._batch_first[batch + 1]
+        )
+        end = len(blob) if last else int(self._columns["offset"][position + 1])
+        try:
+            return self._decoder.decode(blob[start:end])  # type: ignore[no-any-return]
+        except msgspec.MsgspecError as error:
+            raise TraceError(f"{self.path}: event {position} is damaged: {error}") from None
+
+    def payload(self, number: int) -> Payload:
+        """The payload with this number."""
+        with self._lock:
+            for base, (offsets, data) in self._payload_blobs.items():
+                if base <= number < base + len(offsets) - 1:
+                    break
+            else:
+                base, raw, data = self._reader.payloads(number)
+                offsets = np.frombuffer(raw, "<u4")
+                if number - base >= len(offsets) - 1:
+                    raise TraceError(f"{self.path}: payload {number} is missing")
+                if len(self._payload_blobs) >= CACHED_BATCHES:
+                    self._payload_blobs.pop(next(iter(self._payload_blobs)))
+                self._payload_blobs[base] = (offsets, data)
+            encoded = data[int(offsets[number - base]) : int(offsets[number - base + 1])]
+        try:
+            return Payload(self._payload_decoder.decode(encoded))
+        except msgspec.MsgspecError as error:
+            raise TraceError(f"{self.path}: payload {number} is damaged: {error}") from None
+
+    # names
+
+    def name(self, tensor: int, name: int) -> str:
+        """What the author would call this tensor: `name` is what was known when the event was recorded."""
+        leaf = self.leaves.get(tensor)
+        if leaf is not None:
+            return leaf
+        owner = self.grads.get(tensor)
+        if owner is not None and owner in self.leaves:
+            return f"{self.leaves[owner]}.grad"
+        return self.strings[self._names.get(tensor, name)]
+
+    def number(self, tensor: str | int) -> int:
+        """The number of a tensor given by name or number; KeyError with the nearest names."""
+        if isinstance(tensor, int):
+            known = tensor in self.leaves or len(self.facts.positions(tensor, VALUE)) > 0
+            if not known:
+                raise KeyError(f"no tensor {tensor} in this trace")
+            return tensor
+        for number, name in self.leaves.items():
+            if name == tensor:
+                return number
+        if tensor.endswith(".grad"):
+            owner = self.number(tensor.removesuffix(".grad"))
+            numbers = [grad for grad, leaf in self.grads.items() if leaf == owner]
+            if numbers:
+                return numbers[-1]
+        numbers = self._values_named(tensor)
+        if numbers:
+            return numbers[-1]
+        near = difflib.get_close_matches(tensor, self.known_names(), n=3, cutoff=0.4)
+        hint = f"; nearest: {', '.join(near)}" if near else ""
+        raise KeyError(f"no tensor named {tensor!r} in this trace{hint}")
+
+    def known_names(self) -> list[str]:
+        """Every name that a value of this trace has."""
+        names = dict.fromkeys(self.leaves.values())
+        for event in self.find(kind="forward"):
+            names.update(dict.fromkeys(value.name for value in (*event.outputs, *event.inputs)))
+        return list(names)
+
+    def _values_named(self, name: str) -> list[int]:
+        if name not in self.strings:
+            return []
+        numbers: dict[int, None] = {}
+        for event in self.find(kind="forward"):
+            for value in (*event.inputs, *event.outputs):
+                if value.name == name:
+                    numbers[value.tensor] = None
+        return list(numbers)
+
+    def tensor(self, tensor: str | int) -> TensorHistory:
+        """The history of a tensor, by name (all tensors that bear it) or by number."""
+        number = self.number(tensor)
+        if isinstance(tensor, str) and number not in self.leaves and not tensor.endswith(".grad"):
+            return TensorHistory(self, tensor, tuple(self._values_named(tensor)))
+        return TensorHistory(self, self.leaves.get(number, str(tensor)), (number,))
+
+    # questions
+
+    def find(self, *, mentions: str | int | None = None, **fields: Any) -> Iterator[Event]:
+        """Events whose top-level fields equal these; `mentions` is a tensor anywhere in the event."""
+        numbers: frozenset[int] | None = None
+        if mentions is not None:
+            self.number(mentions)
+            named = self._values_named(mentions) if isinstance(mentions, str) else []
+            numbers = frozenset([self.number(mentions), *named])
+        if "tensor" in fields:
+            fields = dict(fields)
+            fields["number"] = self.number(fields.pop("tensor"))
+        return self._find(numbers, fields)
+
+    def _find(self, numbers: frozenset[int] | None, fields: dict[str, Any]) -> Iterator[Event]:
+        with self._lock:
+            span = self._columns[self._first : self._first + len(self)]
+            chosen = np.ones(len(span), bool)
+            if "kind" in fields:
+                chosen &= span["kind"] == KIND_CODE.get(fields["kind"], 255)
+            if "number" in fields:
+                writing = [KIND_CODE[k] for k in ("accumulate", "grad_write", "zero_grad", "update")]
+                chosen &= np.isin(span["kind"], writing) & (span["subject"] == fields["number"])
+            positions = (np.flatnonzero(chosen) + self._first).tolist()
+        for position in positions:
+            event = self.event(position)
+            if any(name not in event.keys() or event[name] != wanted for name, wanted in fields.items()):
+                continue
+            if numbers is None or any(value.tensor in numbers for value in values_of(event)) or (
+                isinstance(event, AccumulateEvent) and event.number in numbers
+            ):
+                yield event
+
+    def forward_of(self, node: int) -> int | None:
+        """The position of the op that made a node."""
+        with self._lock:
+            if self._node_forward is None or self._node_forward[0] != self._count:
+                rows = np.flatnonzero((self._columns["kind"] == KIND_CODE["forward"]) & (self._columns["extent"] > 0))
+                order = np.argsort(self._columns["subject"][rows], kind="stable")
+                self._node_forward = (self._count, self._columns["subject"][rows][order], rows[order])
+            _, nodes, rows = self._node_forward
+        at = int(np.searchsorted(nodes, node, "right")) - 1
+        if at < 0 or node >= nodes[at] + self._columns["extent"][rows[at]]:
+            return None
+        return int(rows[at])
+
+    def backwards_of(self, node: int) -> list[int]:
+        """The positions at which a node ran, ascending."""
+        with self._lock:
+            if self._node_backward is None or self._node_backward[0] != self._count:
+                rows = np.flatnonzero(self._columns["kind"] == KIND_CODE["backward"])
+                order = np.argsort(self._columns["subject"][rows], kind="stable")
+                self._node_backward = (self._count, self._columns["subject"][rows][order], rows[order])
+            _, nodes, rows = self._node_backward
+        low, high = np.searchsorted(nodes, node, "left"), np.searchsorted(nodes, node, "right")
+        return [int(row) for row in rows[low:high]]
+
+    def span_of_pass(self, position: int) -> tuple[int, int]:
+        """The positions of the start and the end of the backward pass around a position."""
+        with self._lock:
+            kinds = self._columns["kind"]
+            start = position
+            while start > 0 and kinds[start] != KIND_CODE["backward_start"]:
+                start -= 1
+            end = position
+            while end + 1 < self._count and kinds[end] != KIND_CODE["backward_end"]:
+                end += 1
+            return start, end
+
+    def hooked_edges(self, position: int) -> frozenset[tuple[int, int]]:
+        """The edges `(position, index)` of the backward pass around a position whose gradient a hook replaced."""
+        with self._lock:
+            start, end = self.span_of_pass(position)
+            if self._hooked is None or self._hooked[:2] != (start, end):
+                rows = {p: self.row(p) for p in range(start, end + 1)}
+                self._hooked = (start, end, find_hooked(self, rows))
+            return self._hooked[2]
+
+    def last_fact(self, tensor: int, field: int, position: int) -> int | None:
+        """Where this tensor's value (or `.grad`) was last written at or before a position."""
+        with self._lock:
+            positions = self.facts.positions(tensor, field)
+        at = int(np.searchsorted(positions, position, "right")) - 1
+        return None if at < 0 else int(positions[at])
+
+    def next_fact(self, tensor: int, field: int, position: int) -> int | None:
+        """Where it is written next after a position."""
+        with self._lock:
+            positions = self.facts.positions(tensor, field)
+        at = int(np.searchsorted(positions, position, "right"))
+        return None if at >= len(positions) else int(positions[at])
+
+    def value_at(self, tensor: int, position: int) -> Value | None:
+        """The tensor as it was after the event at `position`; None if it had not been seen by then."""
+        fact = self.last_fact(tensor, VALUE, position)
+        if fact is None:
+            return None
+        return next((value for value in values_of(self.event(fact)) if value.tensor == tensor), None)
+
+    def grad_at(self, leaf: int, position: int) -> Value | None:
+        """The leaf's `.grad` as it was after the event at `position`; None when it was None or not yet seen."""
+        fact = self.last_fact(leaf, GRAD, position)
+        return None if fact is None else self.event(fact)["after"]  # type: ignore[no-any-return]
+
+    def close(self) -> None:
+        """Closes the file; the trace cannot be read any more."""
+        self._reader.close()
+
+    def __enter__(self) -> Trace:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Trace {self.path.name}: {len(self)} events, {self.header['exit']['status']}>"
+
+
+class Events(Sequence[Event]):
+    """The events of a trace, decoded when they are asked for."""
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+
+    def __len__(self) -> int:
+        return len(self._trace)
+
+    @overload
+    def __getitem__(self, index: int) -> Event: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Event]: ...
+    def __getitem__(self, index: int | slice) -> Event | list[Event]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        if index < 0:
+            index += len(self)
+        if not 0 <= index < len(self):
+            raise IndexError(f"no event {index} in a trace of {len(self)}")
+        return self._trace.event(self._trace._first + index)
+
+
+class TensorHistory:
+    """What is known of one tensor over time."""
+
+    def __init__(self, trace: Trace, name: str, numbers: tuple[int, ...]) -> None:
+        self._trace = trace
+        self.name = name
+        self.numbers = numbers
+
+    def value(self, position: int) -> Value | None:
+        """The tensor as it was after the event at `position`."""
+        facts = [(self._trace.last_fact(number, VALUE, position), number) for number in self.numbers]
+        known = [(fact, number) for fact, number in facts if fact is not None]
+        return self._trace.value_at(max(known)[1], position) if known else None
+
+    def at(self, position: int) -> Any:
+        """Its values then (nested lists), or an `Omitted` with the reason."""
+        value = self.value(position)
+        if value is None:
+            return Omitted(f"{self.name} had not been seen at {position}")
+        values = value.values
+        return Omitted(value.omitted or "not kept") if values is None else values
+
+    def __repr__(self) -> str:
+        return f"<TensorHistory {self.name}>"
+
+
+def load(path: str | Path) -> Trace:
+    """Opens a trace. Raises `TraceError`, one line, for what is none."""
+    return Trace(path)
