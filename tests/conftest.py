@@ -1,0 +1,23 @@
+"""Fixtures for tests that want a recorded script and do not care how it came about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests import processes
+
+
+@pytest.fixture
+def record_script(tmp_path: Path) -> Callable[..., Path]:
+    """`record_script(script, *arguments)` runs it headless, recorded, and gives the trace's path, however it ended."""
+
+    def record(script: Path, *arguments: str) -> Path:
+        outcome = processes.record(script, *arguments, cwd=tmp_path)
+        trace = tmp_path / processes.TRACE
+        assert trace.exists(), outcome.stderr
+        return trace
+
+    return record
