@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from backstep.trace.decode import decode_value
 from backstep.trace.records import Accumulate, Backward, EventRow, ValueRow
+from backstep.trace.rounding import relative_error, tolerance
 
 if TYPE_CHECKING:
     from backstep.trace.trace import Trace
@@ -16,45 +19,58 @@ if TYPE_CHECKING:
 Target = tuple[int, int, int]
 """(node, output, leaf): where an edge leads."""
 
-TOLERANCE = {"float64": 1e-6, "complex128": 1e-6, "float16": 2e-2, "bfloat16": 2e-2}
-"""Relative to the largest magnitude, by dtype; 1e-4 for what is not named: that of single precision."""
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A gradient that arrived at `position`, and the edges `(position, index)` that sent its parts."""
+
+    position: int
+    arrived: ValueRow
+    edges: tuple[tuple[int, int], ...]
+    parts: tuple[ValueRow | None, ...]
 
 
-def find_hooked(trace: Trace, rows: dict[int, EventRow]) -> frozenset[tuple[int, int]]:
-    """The edges `(position, index)` among the rows of one pass whose sum is not what arrived at their target."""
+def arrivals(rows: Mapping[int, EventRow]) -> Iterator[Arrival]:
+    """What arrived at the nodes and leaves of one pass, each with what the edges into it sent.
+
+    A root has no edge into it: what arrives there is the seed, and no arrival.
+    """
     sent: dict[Target, list[tuple[tuple[int, int], ValueRow | None]]] = defaultdict(list)
-    hooked: set[tuple[int, int]] = set()
 
-    def arrive(target: Target, arrived: ValueRow | None) -> None:
+    def arrive(position: int, target: Target, arrived: ValueRow | None) -> Iterator[Arrival]:
         parts = sent.pop(target, [])
-        if arrived is not None and parts and differs(trace, arrived, [part for _, part in parts]):
-            hooked.update(edge for edge, _ in parts)
+        if arrived is not None and parts:
+            yield Arrival(position, arrived, tuple(edge for edge, _ in parts), tuple(part for _, part in parts))
 
     for position, row in rows.items():
         if isinstance(row, Accumulate):
-            arrive((-1, 0, row.leaf), row.arrived)
+            yield from arrive(position, (-1, 0, row.leaf), row.arrived)
         elif isinstance(row, Backward):
             for output, arrived in enumerate(row.upstream):
-                arrive((row.node, output, -1), arrived)
+                yield from arrive(position, (row.node, output, -1), arrived)
             for index, edge in enumerate(row.edges):
                 if edge.node >= 0 or edge.leaf >= 0:
                     target = (edge.node, edge.output if edge.leaf < 0 else 0, edge.leaf)
                     sent[target].append(((position, index), edge.downstream))
-    return frozenset(hooked)
 
 
-def differs(trace: Trace, arrived: ValueRow, parts: list[ValueRow | None]) -> bool:
-    """Whether the parts do not add up to what arrived, beyond rounding. Unknown values differ from nothing."""
-    there = decode_value(trace, arrived).array
-    left = [decode_value(trace, part).array for part in parts if part is not None]
-    arrays = [array for array in left if array is not None]
-    if there is None or len(arrays) != len(left) or not arrays:
-        return False
-    total = np.zeros((), np.result_type(np.float64, there))
-    for array in arrays:
-        total = total + array
+def find_hooked(trace: Trace, rows: Mapping[int, EventRow]) -> frozenset[tuple[int, int]]:
+    """The edges `(position, index)` among the rows of one pass whose sum is not what arrived at their target."""
+    return frozenset(edge for one in arrivals(rows) if adds_up(trace, one) is False for edge in one.edges)
+
+
+def adds_up(trace: Trace, arrival: Arrival) -> bool | None:
+    """Whether the parts make what arrived, but for rounding; None where the numbers of one are not known."""
+    there = decode_value(trace, arrival.arrived).array
+    parts = [decode_value(trace, part) for part in arrival.parts if part is not None]
+    arrays = [array for part in parts if (array := part.array) is not None]
+    if there is None or len(arrays) != len(parts) or not arrays:
+        return None
+    total = sum((array.astype(np.result_type(np.float64, array)) for array in arrays), np.zeros(()))
     if total.shape != there.shape:
-        return False
-    scale = max(float(np.max(np.abs(array), initial=0.0, where=np.isfinite(array))) for array in arrays)
-    tolerance = TOLERANCE.get(trace.metas[arrived.meta].dtype, 1e-4)
-    return not np.allclose(total, there, rtol=tolerance, atol=tolerance * scale, equal_nan=True)
+        return None
+    dtype = trace.metas[arrival.arrived.meta].dtype
+    if len(parts) == 1 and parts[0].dtype == dtype:
+        return np.array_equal(total, there, equal_nan=True)  # nothing was added, so nothing is rounded
+    error = relative_error(total, there, dtype, len(arrays))
+    return error <= tolerance(dtype, *(part.dtype for part in parts))

@@ -1,0 +1,273 @@
+"""The command line: parse, dispatch, exit codes. torch and textual are imported in the branch that needs them.
+
+Results go to stdout. What is wrong with the command or with a file is one plain line on stderr and exit code 2.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+if TYPE_CHECKING:
+    from backstep.trace.trace import Trace
+
+USAGE = 2
+BROKEN_PIPE = 128 + 13
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """The entry point; always leaves by `SystemExit`."""
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    """Runs a command; what went wrong in a foreseen way becomes one line."""
+    from backstep.trace.file import TraceError
+
+    # A terminal that cannot show a character shows a stand-in; it is no reason for a traceback.
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, OSError):
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    try:
+        code = cli.main(arguments, prog_name="backstep", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except click.exceptions.Exit as exit_:
+        return exit_.exit_code
+    except click.ClickException as error:
+        command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "backstep"
+        return _refuse(f"{command}: {_one_line(error.format_message())}")
+    except TraceError as error:
+        return _refuse(f"backstep: {_one_line(str(error))}")
+    except (click.Abort, KeyboardInterrupt):
+        return 128 + 2
+    except BrokenPipeError:
+        # The reader of the pipe has gone; python's own flush at exit must not complain about it either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+
+
+def _refuse(line: str) -> int:
+    click.echo(line, err=True)
+    return USAGE
+
+
+def _one_line(text: str) -> str:
+    """The text on one line, and nothing in it that could move a terminal's cursor: it may quote a hostile file."""
+    text = " ".join(text.split())
+    return "".join(character if character.isprintable() else "�" for character in text)
+
+
+class OneLineGroup(click.Group):
+    """A group whose absence of a command is a usage error like any other, not a page of help."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args:
+            raise click.UsageError("no command given; backstep --help lists them", ctx)
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=OneLineGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(importlib.metadata.version("backstep"), "--version", message="backstep %(version)s")
+def cli() -> None:
+    """Step through the backpropagation of a PyTorch script, forwards and backwards."""
+
+
+@cli.command(context_settings={"allow_interspersed_args": False})
+@click.option("--headless", is_flag=True, help="No TUI; implied when stdout is no terminal.")
+@click.option("-o", "--output", metavar="PATH", help="Where the trace goes [next free STEM.backstep here].")
+@click.option("--force", is_flag=True, help="Overwrite an existing trace.")
+@click.option(
+    "--values",
+    type=click.Choice(["auto", "all", "summary"]),
+    default="auto",
+    show_default=True,
+    help="Which tensors' numbers are kept: small ones, all, none.",
+)
+@click.option(
+    "--max-elements",
+    type=click.IntRange(min=0),
+    default=1024,
+    show_default=True,
+    help="What is small: up to so many elements.",
+)
+@click.option(
+    "--local",
+    type=click.Choice(["auto", "all", "none"]),
+    default="auto",
+    show_default=True,
+    help="Which local gradients are kept (auto: up to 16 x max-elements entries).",
+)
+@click.option("--no-source", is_flag=True, help="Keep no source text in the trace.")
+@click.option("--no-output", is_flag=True, help="Keep nothing of what the script prints.")
+@click.option("-m", "module", is_flag=True, help="SCRIPT is a module's name, as in python -m.")
+@click.argument("script")
+@click.argument("args", nargs=-1, type=click.UNPROCESSED)
+def run(script: str, args: tuple[str, ...], headless: bool, output: str | None, module: bool, **given: Any) -> int:
+    """Record SCRIPT from its first line, and step through it while it runs."""
+    if not module and not Path(script).exists():
+        raise click.UsageError(f"can't open file '{script}': no such file", click.get_current_context())
+    options = {
+        "output": str(output_path(script, output, module=module, force=given["force"])),
+        "force": given["force"],
+        "values": given["values"],
+        "max_elements": given["max_elements"],
+        "local": given["local"],
+        "iterations": None,
+        "every": 1,
+        "keep_last": None,
+        "max_size": None,
+        "source": not given["no_source"],
+        "output_events": not given["no_output"],
+        "module": module,
+        "quiet": False,
+    }
+    if headless or not _has_terminal(sys.stdout):
+        _become_recorder(options, script, args)
+    from backstep.launch import run_with_tui
+
+    return run_with_tui(options, script, list(args))
+
+
+def _become_recorder(options: dict[str, Any], script: str, args: Sequence[str]) -> NoReturn:
+    """Replaces this process: the script's exit code, signals, stdin and output are then its own."""
+    from backstep.child import recorder_command
+
+    command = recorder_command(options, [script, *args])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(command[0], command)
+
+
+def output_path(script: str, output: str | None, *, module: bool, force: bool) -> Path:
+    """Where the trace goes: as asked for, or the next free name in the working directory."""
+    context = click.get_current_context()
+    if output is None:
+        return next(path for path in _default_paths(script, module) if not os.path.lexists(path))
+    path = Path(output)
+    if path.is_dir():
+        raise click.UsageError(f"{output}: is a folder", context)
+    if path.exists() and not force:
+        raise click.UsageError(f"{output}: exists already; --force overwrites it", context)
+    if path.exists() and not module and path.samefile(script):
+        raise click.UsageError(f"{output}: is the script itself", context)
+    if not path.absolute().parent.is_dir():
+        raise click.UsageError(f"{output}: no such folder", context)
+    if not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
+        raise click.UsageError(f"{output}: may not be written", context)
+    return path
+
+
+def _default_paths(script: str, module: bool) -> Iterator[Path]:
+    stem = script.rpartition(".")[2] if module else Path(script).resolve().stem
+    yield Path(f"{stem}.backstep")
+    number = 2
+    while True:
+        yield Path(f"{stem}-{number}.backstep")
+        number += 1
+
+
+@cli.command("open")
+@click.argument("trace")
+@click.option("--at", "at", metavar="POSITION", help="Start there: N, #N, iN, eN, eNiM, N%, first, last.")
+def open_(trace: str, at: str | None) -> int:
+    """Step through a recorded TRACE; needs no torch."""
+    with _loaded(trace) as loaded:
+        position = None if at is None else _position(loaded, at)
+        if not (_has_terminal(sys.stdin) and _has_terminal(sys.stdout)):
+            raise click.UsageError("needs a terminal; backstep show prints a moment", click.get_current_context())
+        from backstep.tui import App
+
+        app = App(loaded, position=position)
+        app.run()
+        return app.return_code or 0
+
+
+@cli.command()
+@click.argument("trace")
+@click.option("--at", "at", required=True, metavar="POSITION", help="N, #N, iN, eN, eNiM, N%, first, last.")
+def show(trace: str, at: str) -> None:
+    """Print one moment of a TRACE as plain text."""
+    from backstep.replay.cursor import Cursor
+    from backstep.view.text import moment_text
+
+    with _loaded(trace) as loaded:
+        moment = Cursor(loaded, _position(loaded, at)).moment()
+        click.echo(moment_text(moment).rstrip("\n"))
+
+
+@cli.command()
+@click.argument("trace")
+def info(trace: str) -> None:
+    """Say what is in a TRACE, and what could not be captured."""
+    from backstep.view.info import info_rows
+    from backstep.view.rows import text_of
+    from backstep.view.theme import DARK
+
+    with _loaded(trace) as loaded:
+        click.echo(text_of(info_rows(loaded, 100, DARK)).rstrip("\n"))
+
+
+@cli.command()
+@click.argument("trace")
+@click.option("--format", "format_", type=click.Choice(["jsonl"]), required=True)
+@click.option("-o", "--output", metavar="FILE", help="Write there instead of to stdout.")
+def export(trace: str, format_: str, output: str | None) -> None:
+    """Write a TRACE in another format; the same trace gives the same bytes."""
+    from backstep.export import jsonl
+
+    with _loaded(trace) as loaded:
+        if output is None:
+            jsonl.write(loaded, sys.stdout.buffer)
+            return
+        if Path(output).exists() and Path(output).samefile(trace):
+            raise click.UsageError(f"{output}: is the trace itself", click.get_current_context())
+        try:
+            with open(output, "wb") as stream:
+                jsonl.write(loaded, stream)
+        except OSError as error:
+            raise click.UsageError(f"{output}: {error.strerror}", click.get_current_context()) from None
+
+
+@cli.command()
+@click.argument("trace")
+def verify(trace: str) -> int:
+    """Check the chain rule: upstream x local = downstream, for every edge whose numbers are kept."""
+    from backstep.trace.verify import report, verify
+
+    with _loaded(trace) as loaded:
+        verification = verify(loaded)
+        for line in report(verification):
+            click.echo(_one_line(line) if line else "")
+        return 1 if verification.failures else 0
+
+
+@contextlib.contextmanager
+def _loaded(path: str) -> Iterator[Trace]:
+    from backstep.trace.trace import load
+
+    trace = load(path)
+    try:
+        yield trace
+    finally:
+        trace.close()
+
+
+def _position(trace: Trace, text: str) -> int:
+    from backstep.replay.position import PositionError, parse_position
+
+    try:
+        return parse_position(trace, text)
+    except PositionError as error:
+        raise click.UsageError(str(error), click.get_current_context()) from None
+
+
+def _has_terminal(stream: Any) -> bool:
+    return stream is not None and not stream.closed and bool(stream.isatty())
