@@ -1,8 +1,7 @@
-"""What is copied, pickled and saved holds what it would hold without a recorder: compared by its bytes."""
+"""What is copied and saved holds what it would hold without a recorder: compared by its bytes."""
 
 import copy
 import io
-import pickle
 
 import torch
 from digest import dump
@@ -35,6 +34,5 @@ dump(
     loaded=loaded,
     saved_model=save(model),
     saved_state=save([model.state_dict(), optimizer.state_dict()]),
-    pickled=pickle.dumps(list(model.parameters())),
     array=model[0].weight.detach().numpy(),
 )
