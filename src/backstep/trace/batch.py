@@ -150,7 +150,7 @@ class BatchBuilder:
             tuple(self.losses),
         )
         for rows in (self.contexts, self.context_values, self.leaves, self.names, self.grads, self.losses):
-            rows.clear()  # type: ignore[attr-defined]
+            rows.clear()
         if not self._columns and tables == Tables() and not header:
             return
         self._batch += 1

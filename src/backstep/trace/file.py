@@ -171,7 +171,7 @@ class TraceReader:
     def changed(self) -> bool:
         """Whether another process has committed since the last call; cheap enough to poll."""
         (version,) = self._query("PRAGMA data_version").fetchone()
-        changed = version != self._data_version
+        changed = bool(version != self._data_version)
         self._data_version = version
         return changed
 

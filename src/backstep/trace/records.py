@@ -18,7 +18,7 @@ class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A row of the file: encoded as an array, decoded against its types."""
 
 
-class Meta(Row):
+class Meta(Row, frozen=True):
     """What a tensor is beside its numbers. `shape` in elements, `dtype` as torch prints it without `torch.`."""
 
     shape: tuple[int, ...]
@@ -29,7 +29,7 @@ class Meta(Row):
     leaf: bool
 
 
-class ValueRow(Row):
+class ValueRow(Row, frozen=True):
     """One tensor at one moment. A scalar lies in the row itself, everything else in a payload."""
 
     tensor: int
@@ -41,7 +41,7 @@ class ValueRow(Row):
     omitted: int = 0
 
 
-class LocalRow(Row):
+class LocalRow(Row, frozen=True):
     """A local gradient: `form` is `elementwise` or `jacobian`; `omitted` a reason when there are no values."""
 
     form: str
@@ -52,7 +52,7 @@ class LocalRow(Row):
     dtype: str = "float64"
 
 
-class EdgeRow(Row):
+class EdgeRow(Row, frozen=True):
     """One entry of a node's `next_functions`: where the gradient goes, by what factor, and what left."""
 
     input: int
@@ -65,7 +65,7 @@ class EdgeRow(Row):
     why: int
 
 
-class SummaryRow(Row):
+class SummaryRow(Row, frozen=True):
     """Over the finite elements: null where there are none; the counts are over all elements."""
 
     min: float | None
@@ -78,7 +78,7 @@ class SummaryRow(Row):
     inf: int
 
 
-class PayloadRow(Row):
+class PayloadRow(Row, frozen=True):
     """The numbers of a tensor, little-endian and contiguous, or only their summary."""
 
     dtype: str
@@ -86,7 +86,7 @@ class PayloadRow(Row):
     summary: SummaryRow | None
 
 
-class SiteRow(Row):
+class SiteRow(Row, frozen=True):
     """A piece of source as the user wrote it; lines from 1, columns from 0 in characters."""
 
     file: int
@@ -97,14 +97,14 @@ class SiteRow(Row):
     code: int
 
 
-class PlaceRow(Row):
+class PlaceRow(Row, frozen=True):
     """Where an event happened: the script's own site, then the sites from there inwards."""
 
     site: int
     stack: tuple[int, ...]
 
 
-class ContextRow(Row):
+class ContextRow(Row, frozen=True):
     """One pass of one loop. `loop` tells activations of the same `for` apart, `head` is the loop in the source."""
 
     parent: int
@@ -115,7 +115,7 @@ class ContextRow(Row):
     value: int | None
 
 
-class Forward(Row, tag="forward"):
+class Forward(Row, frozen=True, tag="forward"):
     op: int
     aten: int
     inputs: tuple[ValueRow, ...]
@@ -129,7 +129,7 @@ class Forward(Row, tag="forward"):
     autocast: int
 
 
-class BackwardStart(Row, tag="backward_start"):
+class BackwardStart(Row, frozen=True, tag="backward_start"):
     number: int
     api: str
     roots: tuple[ValueRow, ...]
@@ -139,7 +139,7 @@ class BackwardStart(Row, tag="backward_start"):
     create_graph: bool
 
 
-class Backward(Row, tag="backward"):
+class Backward(Row, frozen=True, tag="backward"):
     number: int
     node: int
     op: int
@@ -149,12 +149,12 @@ class Backward(Row, tag="backward"):
     edges: tuple[EdgeRow, ...]
 
 
-class BackwardEnd(Row, tag="backward_end"):
+class BackwardEnd(Row, frozen=True, tag="backward_end"):
     number: int
     captured: tuple[ValueRow | None, ...]
 
 
-class Accumulate(Row, tag="accumulate"):
+class Accumulate(Row, frozen=True, tag="accumulate"):
     leaf: int
     before: ValueRow | None
     arrived: ValueRow
@@ -162,21 +162,21 @@ class Accumulate(Row, tag="accumulate"):
     fresh: bool
 
 
-class GradWrite(Row, tag="grad_write"):
+class GradWrite(Row, frozen=True, tag="grad_write"):
     leaf: int
     by: int
     before: ValueRow | None
     after: ValueRow | None
 
 
-class ZeroGrad(Row, tag="zero_grad"):
+class ZeroGrad(Row, frozen=True, tag="zero_grad"):
     leaf: int
     how: str
     before: ValueRow | None
     after: ValueRow | None
 
 
-class Update(Row, tag="update"):
+class Update(Row, frozen=True, tag="update"):
     leaf: int
     by: int
     before: ValueRow
@@ -187,18 +187,18 @@ class Update(Row, tag="update"):
     grad_enabled: bool
 
 
-class Output(Row, tag="output"):
+class Output(Row, frozen=True, tag="output"):
     stream: str
     text: str
 
 
-class Raised(Row, tag="exception"):
+class Raised(Row, frozen=True, tag="exception"):
     name: str
     message: str
     caught: bool
 
 
-class Note(Row, tag="note"):
+class Note(Row, frozen=True, tag="note"):
     text: str
 
 
@@ -232,7 +232,7 @@ KINDS = (
 PHASES = ("forward", "backward", "update", "zero_grad", "other")
 
 
-class Tables(Row):
+class Tables(Row, frozen=True):
     """What a batch adds to the tables of the trace. Index 0 of strings, places and contexts means "none"."""
 
     strings: tuple[str, ...] = ()

@@ -57,26 +57,35 @@ class Payload:
 
 
 class FactIndex:
-    """Where each tensor, and each `.grad`, got its values: sorted, so that a question is two bisections."""
+    """Where each tensor, and each `.grad`, got its values: sorted, so that a question is a few bisections.
+
+    Kept as sorted runs, each of them later than the one before and at most half as long: what a recorder adds
+    is merged without sorting everything again, and there are few runs to ask.
+    """
 
     def __init__(self) -> None:
-        self._sorted = np.empty(0, FACT)
-        self._tail: list[npt.NDArray[np.void]] = []
+        self._runs: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]] = []
 
     def add(self, facts: npt.NDArray[np.void]) -> None:
-        if len(facts):
-            self._tail.append(facts)
+        keys, positions = facts["tensor"] * 2 + facts["field"], facts["position"].copy()
+        while self._runs and len(self._runs[-1][0]) < 2 * len(keys):
+            old_keys, old_positions = self._runs.pop()
+            keys, positions = np.concatenate([old_keys, keys]), np.concatenate([old_positions, positions])
+        if len(keys):
+            order = np.lexsort((positions, keys))
+            self._runs.append((keys[order], positions[order]))
 
     def positions(self, tensor: int, field: int) -> npt.NDArray[np.int64]:
         """The positions at which this tensor's value (or `.grad`) was written, ascending."""
-        if self._tail:
-            everything = np.concatenate([self._sorted, *self._tail])
-            order = np.lexsort((everything["position"], everything["field"], everything["tensor"]))
-            self._sorted, self._tail = everything[order], []
-        tensors = self._sorted["tensor"]
-        low, high = np.searchsorted(tensors, tensor, "left"), np.searchsorted(tensors, tensor, "right")
-        part = self._sorted[low:high]
-        return part["position"][part["field"] == field]
+        key = tensor * 2 + field
+        found = []
+        for keys, positions in self._runs:
+            low, high = np.searchsorted(keys, key, "left"), np.searchsorted(keys, key, "right")
+            if low < high:
+                found.append(positions[low:high])
+        if len(found) == 1:
+            return found[0]
+        return np.concatenate(found) if found else np.empty(0, np.int64)
 
 
 class Trace:
@@ -87,12 +96,13 @@ class Trace:
         self._reader = TraceReader(self.path)
         self._lock = threading.RLock()
         self._first, self._last = first, last
-        self._decoder = msgspec.msgpack.Decoder(EventRow)  # type: ignore[var-annotated]
+        self._decoder = msgspec.msgpack.Decoder(EventRow)
         self._tables_decoder = msgspec.msgpack.Decoder(Tables)
         self._payload_decoder = msgspec.msgpack.Decoder(PayloadRow)
         self._batch_ids: list[int] = []
         self._batch_first: list[int] = []
-        self._columns = np.empty(0, COLUMNS)
+        self._columns = self._room = np.empty(0, COLUMNS)
+        """`_columns` is the part of `_room` that is in use."""
         self._count = 0
         self.strings: list[str] = [""]
         self.metas: list[Meta] = []
@@ -113,6 +123,7 @@ class Trace:
         self._sources: dict[str, str] | None = None
         self._header: dict[str, Any] = {}
         self._hooked: tuple[int, int, frozenset[tuple[int, int]]] | None = None
+        self._passes: tuple[int, Array, Array, Array] | None = None
         self._node_forward: tuple[int, Array, Array] | None = None
         self._node_backward: tuple[int, Array, Array] | None = None
         try:
@@ -188,9 +199,17 @@ class Trace:
                     self._count += batch.count
             except (msgspec.MsgspecError, ValueError, IndexError, TypeError) as error:
                 raise TraceError(f"{self.path}: damaged: {error}") from None
-            if new:
-                self._columns = np.concatenate([self._columns, *new])
+            self._append_columns(before, new)
             return self._count != before
+
+    def _append_columns(self, before: int, new: list[Columns]) -> None:
+        if self._count > len(self._room):
+            room = np.empty(max(self._count, 2 * len(self._room)), COLUMNS)
+            room[:before] = self._columns
+            self._room = room
+        if new:
+            self._room[before : self._count] = np.concatenate(new)
+            self._columns = self._room[: self._count]
 
     def _take_tables(self, tables: Tables) -> None:
         self.strings.extend(tables.strings)
@@ -301,9 +320,8 @@ class Trace:
                 self._event_blobs.pop(next(iter(self._event_blobs)))
             blob = self._event_blobs[batch] = self._reader.events(self._batch_ids[batch])
         start = int(self._columns["offset"][position])
-        last = position + 1 == self._count or self._batch_first[-1] != self._batch_first[batch] and (
-            position + 1 == self._batch_first[batch + 1]
-        )
+        following = self._batch_first[batch + 1] if batch + 1 < len(self._batch_first) else self._count
+        last = position + 1 == following
         end = len(blob) if last else int(self._columns["offset"][position + 1])
         try:
             return self._decoder.decode(blob[start:end])  # type: ignore[no-any-return]
@@ -313,7 +331,7 @@ class Trace:
     def payload(self, number: int) -> Payload:
         """The payload with this number."""
         with self._lock:
-            for base, (offsets, data) in self._payload_blobs.items():
+            for base, (offsets, data) in self._payload_blobs.items():  # noqa: B007
                 if base <= number < base + len(offsets) - 1:
                     break
             else:
@@ -414,7 +432,7 @@ class Trace:
             positions = (np.flatnonzero(chosen) + self._first).tolist()
         for position in positions:
             event = self.event(position)
-            if any(name not in event.keys() or event[name] != wanted for name, wanted in fields.items()):
+            if any(name not in event or event[name] != wanted for name, wanted in fields.items()):
                 continue
             if numbers is None or any(value.tensor in numbers for value in values_of(event)) or (
                 isinstance(event, AccumulateEvent) and event.number in numbers
@@ -446,16 +464,33 @@ class Trace:
         return [int(row) for row in rows[low:high]]
 
     def span_of_pass(self, position: int) -> tuple[int, int]:
-        """The positions of the start and the end of the backward pass around a position."""
+        """The positions of the start and the end of the backward pass around a position; outside of one, itself twice.
+
+        A pass inside another (checkpointing does so) is one of its own; a pass that was cut off ends before the next.
+        """
         with self._lock:
-            kinds = self._columns["kind"]
-            start = position
-            while start > 0 and kinds[start] != KIND_CODE["backward_start"]:
-                start -= 1
-            end = position
-            while end + 1 < self._count and kinds[end] != KIND_CODE["backward_end"]:
-                end += 1
-            return start, end
+            starts, ends, reach = self._pass_spans()
+            at = int(np.searchsorted(starts, position, "right")) - 1
+            if at < 0 or reach[at] < position:
+                return position, position
+            while ends[at] < position:
+                at -= 1
+            return int(starts[at]), int(ends[at])
+
+    def _pass_spans(self) -> tuple[Array, Array, Array]:
+        """Where each pass starts and ends, and how far the passes up to it reach."""
+        if self._passes is None or self._passes[0] != self._count:
+            kinds, subjects = self._columns["kind"], self._columns["subject"]
+            starts = np.flatnonzero(kinds == KIND_CODE["backward_start"])
+            closed = np.flatnonzero(kinds == KIND_CODE["backward_end"])
+            closed = closed[np.argsort(subjects[closed], kind="stable")]
+            ends = np.append(starts, self._count)[1:] - 1
+            at = np.searchsorted(subjects[closed], subjects[starts])
+            known = at < len(closed)
+            known[known] = subjects[closed[at[known]]] == subjects[starts[known]]
+            ends[known] = closed[at[known]]
+            self._passes = (self._count, starts, ends, np.maximum.accumulate(ends))
+        return self._passes[1:]
 
     def hooked_edges(self, position: int) -> frozenset[tuple[int, int]]:
         """The edges `(position, index)` of the backward pass around a position whose gradient a hook replaced."""
@@ -490,7 +525,7 @@ class Trace:
     def grad_at(self, leaf: int, position: int) -> Value | None:
         """The leaf's `.grad` as it was after the event at `position`; None when it was None or not yet seen."""
         fact = self.last_fact(leaf, GRAD, position)
-        return None if fact is None else self.event(fact)["after"]  # type: ignore[no-any-return]
+        return None if fact is None else self.event(fact)["after"]
 
     def close(self) -> None:
         """Closes the file; the trace cannot be read any more."""
