@@ -193,7 +193,7 @@ class Local(Record):
     @property
     def array(self) -> Array | None:
         if self._scalar is not None:
-            return np.full(self.shape, self._scalar)
+            return np.array(self._scalar)
         return None if self._payload < 0 else self._trace.payload(self._payload).array(self.shape)
 
     @property

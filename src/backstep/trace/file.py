@@ -133,11 +133,16 @@ class TraceReader:
         uri = f"{path.absolute().as_uri()}?mode=ro"
         connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=5)
         try:
+            connection.text_factory = lambda text: text.decode("utf-8", "replace")
             connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LIMIT_ROW)
             connection.execute("PRAGMA trusted_schema=OFF")
             connection.execute("PRAGMA query_only=ON")
             (application,) = connection.execute("PRAGMA application_id").fetchone()
             (version,) = connection.execute("PRAGMA user_version").fetchone()
+            tables = dict(connection.execute("SELECT name, type FROM sqlite_schema WHERE type IN ('table', 'view')"))
+        except UnicodeDecodeError:
+            connection.close()
+            raise TraceError(f"{path}: not a backstep trace") from None  # the words of a malformed schema
         except sqlite3.DatabaseError as error:
             connection.close()
             if "not a database" in str(error) or "malformed" in str(error):
@@ -149,7 +154,6 @@ class TraceReader:
         if version != FORMAT_VERSION:
             connection.close()
             raise TraceError(f"{path}: trace format {version}, this backstep reads format {FORMAT_VERSION}")
-        tables = dict(connection.execute("SELECT name, type FROM sqlite_schema WHERE type IN ('table', 'view')"))
         if any(tables.get(name) != "table" for name in ("header", "batches", "payloads", "sources")):
             connection.close()
             raise TraceError(f"{path}: not a backstep trace")
@@ -170,7 +174,7 @@ class TraceReader:
 
     def changed(self) -> bool:
         """Whether another process has committed since the last call; cheap enough to poll."""
-        (version,) = self._query("PRAGMA data_version").fetchone()
+        ((version,),) = self._query("PRAGMA data_version")
         changed = bool(version != self._data_version)
         self._data_version = version
         return changed
@@ -192,7 +196,7 @@ class TraceReader:
     def header(self) -> dict[str, Any]:
         try:
             return {str(key): msgspec.msgpack.decode(value) for key, value in self._query("SELECT * FROM header")}
-        except (msgspec.DecodeError, TypeError) as error:
+        except (msgspec.DecodeError, TypeError, ValueError, RecursionError) as error:
             raise TraceError(f"{self.path}: damaged header: {error}") from None
 
     def sources(self) -> dict[str, str]:
@@ -203,7 +207,7 @@ class TraceReader:
         rows = self._query(
             "SELECT id, first, count, columns, facts, tables FROM batches WHERE id > ? ORDER BY id", after
         )
-        for row in rows.fetchall():
+        for row in rows:
             yield Batch(*row)
 
     def events(self, batch: int) -> bytes:
@@ -212,10 +216,10 @@ class TraceReader:
     def payloads(self, number: int) -> tuple[int, bytes, bytes]:
         """`(first id, offsets, data)` of the row of payloads that holds this one."""
         query = "SELECT id, offsets, data FROM payloads WHERE id <= ? ORDER BY id DESC LIMIT 1"
-        row = self._query(query, number).fetchone()
-        if row is None:
-            raise TraceError(f"{self.path}: payload {number} is missing")
-        return int(row[0]), bytes(row[1]), bytes(row[2])
+        for row in self._query(query, number):
+            if isinstance(row[1], bytes) and isinstance(row[2], bytes):
+                return int(row[0]), row[1], row[2]
+        raise TraceError(f"{self.path}: payload {number} is missing")
 
     def close(self) -> None:
         self._connection.close()
@@ -223,13 +227,13 @@ class TraceReader:
             self._copy.cleanup()
 
     def _blob(self, query: str, number: int) -> bytes:
-        row = self._query(query, number).fetchone()
-        if row is None or not isinstance(row[0], bytes):
-            raise TraceError(f"{self.path}: batch {number} is missing")
-        return row[0]
+        for row in self._query(query, number):
+            if isinstance(row[0], bytes):
+                return row[0]
+        raise TraceError(f"{self.path}: batch {number} is missing")
 
-    def _query(self, query: str, *values: int) -> sqlite3.Cursor:
+    def _query(self, query: str, *values: int) -> list[Any]:
         try:
-            return self._connection.execute(query, values)
-        except (sqlite3.Error, OverflowError) as error:
+            return self._connection.execute(query, values).fetchall()
+        except (sqlite3.Error, OverflowError, UnicodeDecodeError) as error:
             raise TraceError(f"{self.path}: cannot be read: {error}") from None

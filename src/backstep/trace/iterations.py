@@ -26,7 +26,9 @@ class Iterations:
         """Changes when the number of an event that is already read may have changed."""
 
     def context(self, row: ContextRow) -> None:
-        """A new pass of a loop. `parent` is an earlier context."""
+        """A new pass of a loop. `parent` is an earlier context; ValueError if not, since chains must end."""
+        if not 0 <= row.parent < len(self._contexts):
+            raise ValueError(f"the context around {len(self._contexts)} is {row.parent}")
         self._contexts.append(row)
         self._number(len(self._contexts) - 1)
 
@@ -36,6 +38,8 @@ class Iterations:
     def bind(self, context: int, name: int, value: int | None) -> None:
         """The loop variable of this pass has got its value."""
         old = self._contexts[context]
+        if context <= 0:
+            raise ValueError(f"context {context} is no pass of a loop")
         self._contexts[context] = ContextRow(old.parent, old.loop, old.head, old.index, name, value)
 
     def chain(self, context: int) -> list[int]:

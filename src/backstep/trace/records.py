@@ -18,6 +18,26 @@ class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A row of the file: encoded as an array, decoded against its types."""
 
 
+class ExitRow(msgspec.Struct, frozen=True):
+    """How the script ended; `status` is `running` until it has."""
+
+    status: str
+    code: int | None = None
+    exception: Any = None
+
+
+class HeaderRow(msgspec.Struct, frozen=True):
+    """What the header must look like, key by key, if the key is there."""
+
+    exit: ExitRow | None = None
+    complete: bool = False
+    script: str | None = None
+    argv: list[str] = msgspec.field(default_factory=list)
+    torch: str | None = None
+    python: str | None = None
+    options: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
 class Meta(Row, frozen=True):
     """What a tensor is beside its numbers. `shape` in elements, `dtype` as torch prints it without `torch.`."""
 

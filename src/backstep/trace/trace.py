@@ -22,7 +22,7 @@ from backstep.trace.event import AccumulateEvent, Array, Event, Omitted, Source,
 from backstep.trace.file import TraceError, TraceReader
 from backstep.trace.hooked import find_hooked
 from backstep.trace.iterations import Iterations
-from backstep.trace.records import PHASES, EventRow, Meta, PayloadRow, PlaceRow, SiteRow, Tables
+from backstep.trace.records import KINDS, PHASES, EventRow, HeaderRow, Meta, PayloadRow, PlaceRow, SiteRow, Tables
 
 CACHED_EVENTS = 4096
 CACHED_BATCHES = 8
@@ -99,6 +99,8 @@ class Trace:
         self._decoder = msgspec.msgpack.Decoder(EventRow)
         self._tables_decoder = msgspec.msgpack.Decoder(Tables)
         self._payload_decoder = msgspec.msgpack.Decoder(PayloadRow)
+        self.keep: object = None
+        """Whatever must live as long as this trace: the folder of a temporary file."""
         self._batch_ids: list[int] = []
         self._batch_first: list[int] = []
         self._columns = self._room = np.empty(0, COLUMNS)
@@ -181,7 +183,7 @@ class Trace:
         with self._lock:
             if not self._reader.changed() and self._count:
                 return False
-            self._header = self._reader.header()
+            self._header = self._read_header()
             self._sources = None
             before = self._count
             new: list[Columns] = []
@@ -201,6 +203,14 @@ class Trace:
                 raise TraceError(f"{self.path}: damaged: {error}") from None
             self._append_columns(before, new)
             return self._count != before
+
+    def _read_header(self) -> dict[str, Any]:
+        header = self._reader.header()
+        try:
+            msgspec.convert(header, HeaderRow)
+        except (msgspec.ValidationError, ValueError) as error:
+            raise TraceError(f"{self.path}: damaged header: {error}") from None
+        return header
 
     def _append_columns(self, before: int, new: list[Columns]) -> None:
         if self._count > len(self._room):
@@ -230,6 +240,17 @@ class Trace:
         self.losses.extend(tables.losses)
 
     def _take_columns(self, columns: Columns) -> None:
+        """Takes in what the columns of a batch tell; ValueError where they point to nothing."""
+        limits = {
+            "kind": len(KINDS),
+            "phase": len(PHASES),
+            "place": len(self._places),
+            "context": len(self.iterations.numbers),
+            "module": len(self.strings),
+        }
+        for name, limit in limits.items():
+            if len(columns) and columns[name].max() >= limit:
+                raise ValueError(f"there is no {name} {columns[name].max()}")
         version = self.iterations.version
         kinds = columns["kind"]
         wanted = np.isin(kinds, [KIND_CODE[k] for k in ("backward_start", "accumulate", "update")])
@@ -305,7 +326,11 @@ class Trace:
                 return event
             if not 0 <= position < self._count:
                 raise IndexError(f"no event {position} in a trace of {self._count}")
-            event = decode_event(self, position, self.row(position))
+            row = self.row(position)
+            try:
+                event = decode_event(self, position, row)
+            except (LookupError, TypeError, ValueError, OverflowError) as error:
+                raise TraceError(f"{self.path}: event {position} is damaged: {error}") from None
             if len(self._event_cache) >= CACHED_EVENTS:
                 self._event_cache.clear()
             self._event_cache[position] = event
@@ -325,7 +350,7 @@ class Trace:
         end = len(blob) if last else int(self._columns["offset"][position + 1])
         try:
             return self._decoder.decode(blob[start:end])  # type: ignore[no-any-return]
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise TraceError(f"{self.path}: event {position} is damaged: {error}") from None
 
     def payload(self, number: int) -> Payload:
@@ -336,16 +361,16 @@ class Trace:
                     break
             else:
                 base, raw, data = self._reader.payloads(number)
-                offsets = np.frombuffer(raw, "<u4")
-                if number - base >= len(offsets) - 1:
+                if len(raw) % 4 or number - base >= len(raw) // 4 - 1:
                     raise TraceError(f"{self.path}: payload {number} is missing")
+                offsets = np.frombuffer(raw, "<u4")
                 if len(self._payload_blobs) >= CACHED_BATCHES:
                     self._payload_blobs.pop(next(iter(self._payload_blobs)))
                 self._payload_blobs[base] = (offsets, data)
             encoded = data[int(offsets[number - base]) : int(offsets[number - base + 1])]
         try:
             return Payload(self._payload_decoder.decode(encoded))
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, ValueError) as error:
             raise TraceError(f"{self.path}: payload {number} is damaged: {error}") from None
 
     # names
