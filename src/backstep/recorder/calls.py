@@ -1,0 +1,150 @@
+"""What a torch function does, told by its name and by what it did: how a call becomes an event."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import Enum
+from typing import Any
+
+import torch
+
+TAKES_OUT = frozenset(
+    "item tolist numpy bool float int index complex array __bool__ __float__ __int__ __index__ __complex__ "
+    "__array__ equal allclose is_nonzero __contains__ __dlpack__".split()
+)
+"""What takes a value out of torch."""
+
+SILENT = frozenset(
+    "size dim ndimension numel nelement stride storage_offset element_size storage untyped_storage data_ptr "
+    "is_contiguous is_floating_point is_complex is_signed is_tensor is_storage is_same_size is_inference is_pinned "
+    "is_shared is_conj is_neg is_set_to get_device register_hook register_post_accumulate_grad_hook retain_grad "
+    "has_names dim_order __len__ __hash__ __repr__ __str__ __format__ __reduce__ __reduce_ex__ __setstate__ __dir__ "
+    "names backward grad typename result_type can_cast promote_types broadcast_shapes get_default_dtype "
+    "_is_view _is_zerotensor _nnz __dlpack_device__ _has_compatible_shallow_copy_type _version "
+    "_make_subclass _make_wrapper_subclass pin_memory __torch_dispatch__ ".split()
+)
+"""Sizes, properties and registrations: no events."""
+
+PROPERTIES = frozenset("data T mT H mH real imag".split())
+"""Properties that make a tensor."""
+
+RESULT_IS_ARGUMENT = frozenset({"requires_grad_", "retains_grad", "share_memory_", "rename_", "refine_names"})
+
+
+class Sort(Enum):
+    """What is done about a function."""
+
+    BARE = 0
+    OP = 1
+    SET_GRAD = 2
+    SET_DATA = 3
+
+
+class Function:
+    """What is known of one torch function."""
+
+    __slots__ = ("op", "sort", "takes_out")
+
+    def __init__(self, func: Any) -> None:
+        name = getattr(func, "__name__", str(func))
+        self.sort = Sort.OP
+        if name in ("__get__", "__set__", "__delete__"):
+            descriptor = getattr(func, "__self__", None)
+            prop = getattr(descriptor, "__name__", "") or getattr(getattr(descriptor, "fget", None), "__name__", "")
+            if name == "__get__":
+                self.sort = Sort.OP if prop in PROPERTIES else Sort.BARE
+            else:
+                self.sort = {"grad": Sort.SET_GRAD, "data": Sort.SET_DATA}.get(prop, Sort.BARE)
+            name = prop
+        elif name in SILENT or name.startswith(("_has_", "is_")) and name not in TAKES_OUT:
+            self.sort = Sort.BARE
+        self.op = written(name)
+        self.takes_out = name in TAKES_OUT
+
+
+ALIASES = {"__and__": "bitwise_and", "__or__": "bitwise_or", "__xor__": "bitwise_xor", "__invert__": "bitwise_not"}
+
+
+def written(name: str) -> str:
+    """The name of an op as its user would say it: `mul` for `__rmul__`, `sub_` for `__isub__`."""
+    if name in ALIASES:
+        return ALIASES[name]
+    if not (name.startswith("__") and name.endswith("__")):
+        return name
+    plain = name.strip("_")
+    known = ("add", "sub", "mul", "div", "truediv", "floordiv", "pow", "matmul", "mod", "and", "or", "xor", "lshift", "rshift")
+    for prefix, suffix in (("r", ""), ("i", "_")):
+        if plain[:1] == prefix and plain[1:] in known:
+            plain = plain[1:] + suffix
+            break
+    return plain.replace("truediv", "div").replace("floordiv", "floor_divide").replace("mod", "remainder")
+
+
+def tensors_in(things: Any) -> Iterator[torch.Tensor]:
+    """The tensors among arguments or results, in order, also in lists, tuples and dicts."""
+    if isinstance(things, torch.Tensor):
+        yield things
+    elif isinstance(things, list | tuple):
+        for thing in things:
+            yield from tensors_in(thing)
+    elif isinstance(things, dict):
+        for thing in things.values():
+            yield from tensors_in(thing)
+
+
+def arguments_of(args: Any, kwargs: dict[str, Any]) -> list[tuple[str, Any]]:
+    """The arguments that are no tensors, in order, as JSON has them."""
+    given = [("", plain(arg)) for arg in args if not holds_tensor(arg)]
+    return given + [(name, plain(arg)) for name, arg in kwargs.items() if not holds_tensor(arg)]
+
+
+def holds_tensor(thing: Any) -> bool:
+    return next(tensors_in(thing), None) is not None
+
+
+def plain(thing: Any, depth: int = 0) -> Any:
+    """A value as JSON has it; what it has no form for is named by its type or its text."""
+    if thing is None or isinstance(thing, bool | float) or type(thing) is str:
+        return thing if not isinstance(thing, str) or len(thing) <= 1000 else thing[:1000] + "..."
+    if type(thing) is int:
+        return thing if -(1 << 63) <= thing < 1 << 63 else str(thing)
+    if isinstance(thing, list | tuple) and depth < 4:
+        return [plain(item, depth + 1) for item in thing[:1000]]
+    if isinstance(thing, dict) and depth < 4:
+        return {str(key): plain(item, depth + 1) for key, item in list(thing.items())[:100]}
+    if isinstance(thing, torch.dtype | torch.device | torch.layout | torch.memory_format):
+        return str(thing)
+    if isinstance(thing, slice):
+        return f"{'' if thing.start is None else thing.start}:{'' if thing.stop is None else thing.stop}" + (
+            f":{thing.step}" if thing.step is not None else ""
+        )
+    if thing is Ellipsis:
+        return "..."
+    if isinstance(thing, complex):
+        return str(thing)
+    # A user's own __repr__ is not called: it may do anything, and it may hold an address.
+    return getattr(thing, "__qualname__", None) or f"<{type(thing).__name__}>"
+
+
+def signature(func: Any, args: Any, kwargs: dict[str, Any]) -> tuple[Any, ...]:
+    """What decides which aten ops a call runs, as far as that can be told beforehand."""
+    key: list[Any] = [func, torch.is_grad_enabled(), torch.is_autocast_enabled("cpu")]
+    for arg in args:
+        _sign(arg, key)
+    for name, arg in kwargs.items():
+        key.append(name)
+        _sign(arg, key)
+    return tuple(key)
+
+
+def _sign(arg: Any, key: list[Any]) -> None:
+    if isinstance(arg, torch.Tensor):
+        key.append((arg.dim(), arg.requires_grad, arg.dtype, arg.layout, type(arg)))
+    elif isinstance(arg, bool | str | int) or arg is None:
+        key.append(arg if not isinstance(arg, int) or isinstance(arg, bool) else (-2 < arg < 5 and arg))
+    elif isinstance(arg, list | tuple):
+        key.append(len(arg))
+        for item in arg[:8]:
+            _sign(item, key)
+    else:
+        key.append(type(arg))

@@ -1,0 +1,329 @@
+"""Where in the user's program an event happens: its site, the frames around it, the loops it is in.
+
+Walking outwards from the hook, torch's own frames and ours are left out. A frame is told from another that has
+taken its place in memory by a token in its `f_trace`, which nothing reads while no tracer is on.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+from collections.abc import Callable
+from types import CodeType, FrameType
+from typing import Any
+
+from backstep.recorder.syntax import Loop, Site, SourceFile, find_site, returns_at
+
+OWN = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+LIBRARIES = tuple({os.path.realpath(sysconfig.get_path(p)) + os.sep for p in ("purelib", "platlib", "stdlib")})
+
+SCRIPT, LIBRARY, TORCH, HIDDEN = range(4)
+HIDING = frozenset({"<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>", "<frozen runpy>"})
+WRAPPERS = frozenset({"wrapper", "_no_grad_wrapper", "decorate_context", "inner", "profile_hook_step", "_fn"})
+
+
+class Token:
+    """Marks one activation of a frame; called, and doing nothing, only if a tracer is switched on later."""
+
+    __slots__ = ("__weakref__",)
+
+    def __call__(self, *_: object) -> None:
+        return None
+
+
+def token_of(frame: FrameType) -> Any:
+    """What tells this activation of the frame from every other."""
+    mark = frame.f_trace
+    if type(mark) is Token:
+        return mark
+    if mark is not None or sys.gettrace() is not None:
+        return id(frame)
+    token = Token()
+    frame.f_trace = token
+    return token
+
+
+class Where:
+    """The place of one event: `sites` from the script's own inwards, `context` the pass of the loops around it."""
+
+    __slots__ = ("bound", "caller", "context", "expression", "operands", "sites", "torch_function")
+
+    def __init__(self) -> None:
+        self.sites: tuple[Site, ...] = ()
+        self.context = 0
+        self.bound: str | None = None
+        self.expression = ""
+        self.operands: tuple[str | None, ...] = ()
+        self.torch_function: str | None = None
+
+
+class Pass:
+    """One pass of one loop that is under way."""
+
+    __slots__ = ("activation", "context", "index", "loop", "pending", "seen")
+
+    def __init__(self, loop: Loop, activation: int) -> None:
+        self.loop = loop
+        self.activation = activation
+        self.index = 0
+        self.context = 0
+        self.seen: dict[str, Any] = {}
+        self.pending = False
+
+
+class Activation:
+    """A frame as it was at the last event."""
+
+    __slots__ = ("callee", "order", "passes", "token")
+
+    def __init__(self, token: Any) -> None:
+        self.token = token
+        self.order: tuple[int, int, int] = (0, 0, 0)
+        self.callee: Any = None
+        self.passes: list[Pass] = []
+
+
+class Frames:
+    """Resolves frames to places. One for a recording; what belongs to a thread is in `Loops`."""
+
+    def __init__(self, folder: str, read_file: Callable[[SourceFile], None]) -> None:
+        self._folder = os.path.realpath(folder) + os.sep
+        self._read_file = read_file
+        self._kinds: dict[CodeType, int] = {}
+        self._sites: dict[tuple[CodeType, int], Site] = {}
+        self._returns: dict[tuple[CodeType, int], bool] = {}
+        self._files: dict[str, SourceFile] = {}
+
+    def kind(self, code: CodeType) -> int:
+        kind = self._kinds.get(code)
+        if kind is None:
+            kind = self._kinds[code] = self._classify(code.co_filename)
+        return kind
+
+    def hide(self, code: CodeType) -> None:
+        """Frames of this code are ours."""
+        self._kinds[code] = HIDDEN
+
+    def _classify(self, filename: str) -> int:
+        if filename.startswith(OWN) or filename in HIDING:
+            return HIDDEN
+        path = os.path.realpath(filename)
+        if f"{os.sep}torch{os.sep}" in path and path.startswith(self._torch_folders()):
+            return TORCH
+        if path.startswith(OWN):
+            return HIDDEN
+        libraries = any(path.startswith(folder) for folder in LIBRARIES) or f"{os.sep}site-packages{os.sep}" in path
+        if filename.startswith("<"):
+            return SCRIPT if filename in ("<stdin>", "<string>") or filename.startswith("<ipython") else LIBRARY
+        return SCRIPT if path.startswith(self._folder) and not libraries else LIBRARY
+
+    @staticmethod
+    def _torch_folders() -> tuple[str, ...]:
+        torch = sys.modules.get("torch")
+        return tuple(os.path.realpath(p) + os.sep for p in torch.__path__) if torch is not None else ()
+
+    def site(self, code: CodeType, lasti: int) -> Site:
+        key = (code, lasti)
+        site = self._sites.get(key)
+        if site is None:
+            site = self._sites[key] = find_site(self._file(code.co_filename), code, lasti)
+        return site
+
+    def _file(self, path: str) -> SourceFile:
+        file = self._files.get(path)
+        if file is None:
+            file = self._files[path] = SourceFile.read(path, self._shown(path))
+            self._read_file(file)
+        return file
+
+    def _shown(self, path: str) -> str:
+        real = os.path.realpath(path)
+        roots = [self._folder, *(os.path.realpath(p or os.curdir) + os.sep for p in sys.path)]
+        inside = [real[len(root) :] for root in roots if real.startswith(root)]
+        if real.startswith(self._folder):
+            return inside[0]
+        return min(inside, key=len) if inside else os.path.basename(path)
+
+    def returns(self, code: CodeType, lasti: int) -> bool:
+        key = (code, lasti)
+        found = self._returns.get(key)
+        if found is None:
+            # module.py runs the global hooks between the call and its return; it always hands on the result.
+            module = code.co_filename.endswith(os.path.join("nn", "modules", "module.py"))
+            found = self._returns[key] = module or returns_at(code, lasti)
+        return found
+
+    def where(self, frame: FrameType | None, loops: Loops) -> Where:
+        """The place of what happens now in `frame` or further in."""
+        where = Where()
+        users: list[tuple[FrameType, Site]] = []
+        script = -1
+        climbing = True
+        callee: FrameType | None = None
+        while frame is not None:
+            code = frame.f_code
+            kind = self.kind(code)
+            if kind == TORCH:
+                if climbing:
+                    climbing = self.returns(code, frame.f_lasti)
+                if not users:
+                    callee = frame
+                    if code.co_name not in WRAPPERS:
+                        where.torch_function = code.co_name
+            elif kind != HIDDEN:
+                site = self.site(code, frame.f_lasti)
+                users.append((frame, site))
+                if climbing:
+                    where.bound = site.bound
+                    climbing = site.returns and site.bound is None
+                if script < 0 and kind == SCRIPT:
+                    script = len(users) - 1
+            frame = frame.f_back
+        if not users:
+            return where
+        first = script if script >= 0 else 0
+        where.sites = tuple(site for _, site in users[first::-1])
+        where.expression = where.sites[0].code
+        where.operands = users[0][1].operands
+        where.context = loops.context(users[::-1], callee)
+        return where
+
+
+class Loops:
+    """The passes of the loops that a thread is in, followed from event to event."""
+
+    def __init__(self, begin: Callable[..., int], bind: Callable[..., None]) -> None:
+        self._begin = begin
+        self._bind = bind
+        self._stack: list[Activation] = []
+        self._activations = 0
+
+    def context(self, frames: list[tuple[FrameType, Site]], callee: FrameType | None) -> int:
+        """The context of an event, given its frames, outermost first, and the innermost one's torch callee."""
+        context = 0
+        for level, (frame, site) in enumerate(frames):
+            token = token_of(frame)
+            if level == len(self._stack) or self._stack[level].token is not token:
+                del self._stack[level:]
+                self._stack.append(Activation(token))
+            inner = frames[level + 1][0] if level + 1 < len(frames) else callee
+            called = token_of(inner) if inner is not None else None
+            activation = self._stack[level]
+            before = len(activation.passes)
+            context = self._enter(activation, frame, site, called, context)
+            if len(activation.passes) != before:
+                del self._stack[level + 1 :]
+        del self._stack[len(frames) :]
+        return context
+
+    def _enter(self, activation: Activation, frame: FrameType, site: Site, called: Any, context: int) -> int:
+        wanted = site.loops
+        passes = activation.passes
+        if site.test and (len(passes) < len(wanted) or passes[len(wanted) - 1].loop is not wanted[-1]):
+            wanted = wanted[:-1]  # the first test of a `while` comes before its first pass
+        common = 0
+        while common < min(len(passes), len(wanted)) and passes[common].loop is wanted[common]:
+            common += 1
+        del passes[common:]
+        again = site.order == activation.order and (called is None or called is not activation.callee)
+        if common and (site.order < activation.order or again) and not site.inlined and not site.test:
+            self._pass(passes, frame, site, again, len(wanted))
+        elif common == len(wanted) and passes and passes[-1].pending and not site.fetch:
+            self._bind_late(passes[-1], frame)
+        for loop in wanted[len(passes) :]:
+            self._activations += 1
+            new = Pass(loop, self._activations)
+            passes.append(new)
+            self._open(new, frame, passes[-2].context if len(passes) > 1 else context, site.fetch and loop is wanted[-1])
+        activation.order = (1 << 30, 0, 0) if site.test else site.order
+        activation.callee = called
+        return passes[-1].context if passes else context
+
+    def _pass(self, passes: list[Pass], frame: FrameType, site: Site, again: bool, wanted: int) -> None:
+        """The code went back: which of the loops around it has begun a new pass?"""
+        turned = len(passes) - 1
+        values = read_variables(frame, [name for p in passes for name in p.loop.variables])
+        if again and not site.fetch and passes[-1].loop.is_for and not changed(passes[-1], values):
+            return
+        for level, under_way in enumerate(passes[:-1]):
+            inner = passes[level + 1]
+            if changed(under_way, values) or (under_way.loop.is_for is False and restarted(inner, values)):
+                turned = level
+                break
+        parent = passes[turned]
+        above = passes[turned - 1].context if turned else None
+        del passes[turned + 1 :]
+        parent.index += 1
+        self._open(parent, frame, above, site.fetch and turned == wanted - 1, values)
+
+    def _open(
+        self, under_way: Pass, frame: FrameType, above: int | None, pending: bool, values: dict[str, Any] | None = None
+    ) -> None:
+        if above is None:
+            above = under_way.seen.get("", 0)
+        if values is None:
+            values = read_variables(frame, under_way.loop.variables)
+        name, number = (under_way.loop.name, None) if pending else own_number(under_way.loop, values)
+        under_way.seen = {n: values.get(n) if type(values.get(n)) is int else id(values.get(n)) for n in values}
+        under_way.seen[""] = above
+        under_way.pending = pending
+        under_way.context = self._begin(above, under_way.activation, under_way.loop.head, under_way.index, name, number)
+
+    def _bind_late(self, under_way: Pass, frame: FrameType) -> None:
+        values = read_variables(frame, under_way.loop.variables)
+        name, number = own_number(under_way.loop, values)
+        above = under_way.seen[""]
+        under_way.seen = {n: v if type(v) is int else id(v) for n, v in values.items()}
+        under_way.seen[""] = above
+        under_way.pending = False
+        self._bind(under_way.context, name, number)
+
+
+def changed(under_way: Pass, values: dict[str, Any]) -> bool:
+    """Whether a variable of this loop holds another object than when its pass began."""
+    seen = under_way.seen
+    names = [name for name in under_way.loop.variables if name in values and name in seen]
+    if not under_way.loop.is_for:
+        return any((v if type(v := values[n]) is int else id(v)) != seen[n] for n in names if type(values[n]) is int)
+    return any((v if type(v := values[n]) is int else id(v)) != seen[n] for n in names)
+
+
+def restarted(under_way: Pass, values: dict[str, Any]) -> bool:
+    """Whether a loop that counts has begun to count anew."""
+    return any(
+        type(values.get(name)) is int and type(under_way.seen.get(name)) is int and values[name] <= under_way.seen[name]
+        for name in under_way.loop.numbered
+    )
+
+
+def own_number(loop: Loop, values: dict[str, Any]) -> tuple[str, int | None]:
+    """The loop's variable and its number, if it has one: `batch` in `for batch, (x, y) in enumerate(...)`."""
+    for name in loop.numbered:
+        if type(values.get(name)) is int:
+            return name, values[name]
+    return loop.name, None
+
+
+def read_variables(frame: FrameType, names: Any) -> dict[str, Any]:
+    """The values of some variables of a running frame."""
+    if not names:
+        return {}
+    code = frame.f_code
+    snapshot = frame.f_locals
+    found = {name: snapshot[name] for name in names if name in snapshot}
+    if code.co_flags & 0x1 and type(snapshot) is dict and "locals" not in code.co_names and "vars" not in code.co_names:
+        # Before 3.13 this dict is a copy that stays on the frame and would keep the user's objects alive.
+        snapshot.clear()
+    for name in names:
+        if name not in found and name in frame.f_globals and name in code.co_names:
+            found[name] = frame.f_globals[name]
+    return found
+
+
+def clear_tokens(frame: FrameType | None) -> None:
+    """Takes our marks off the frames of a thread."""
+    while frame is not None:
+        if type(frame.f_trace) is Token:
+            frame.f_trace = None
+        frame = frame.f_back

@@ -1,0 +1,186 @@
+"""Modules: which one is running, what its parameters are called, and the fast paths that must stay fast.
+
+Global hooks only; nothing is written on a module. Names are given when a root module is first called.
+"""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+
+from backstep.recorder.frames import Where
+from backstep.recorder.mode import Parts, Recording, weight
+from backstep.recorder.session import Session
+from backstep.recorder.tensors import BOUND, EXPRESSION, OPERAND, PARAMETER
+
+FUSED = (nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerEncoder)
+"""Modules that in eval leave their fused path when a function mode is active, and compute other numbers."""
+
+
+class Modules:
+    """The hooks around every module's forward."""
+
+    def __init__(self, session: Session, mode: Recording) -> None:
+        self._session = session
+        self._mode = mode
+        self._paths: weakref.WeakKeyDictionary[nn.Module, str] = weakref.WeakKeyDictionary()
+        self._roots: weakref.WeakKeyDictionary[nn.Module, tuple[int, str]] = weakref.WeakKeyDictionary()
+        self._parameters: dict[str, weakref.ref[nn.Module]] = {}
+        self._prefixed: weakref.WeakSet[nn.Module] = weakref.WeakSet()
+        self._fused: list[tuple[nn.Module, Any]] = []
+
+    def install(self) -> Callable[[], None]:
+        handles = [
+            register_module_forward_pre_hook(self._before),
+            register_module_forward_hook(self._after, always_call=True),
+        ]
+
+        def remove() -> None:
+            for handle in handles:
+                handle.remove()
+
+        return remove
+
+    def _before(self, module: nn.Module, args: Any) -> None:
+        if torch.compiler.is_compiling():
+            return
+        session = self._session
+        if not session.enabled:
+            return
+        state = session.thread
+        with session.guarded("a module"):
+            if not state.modules:
+                where = session.where_from(sys._getframe(1))
+                self._name_root(module, where)
+                self._name_arguments(args, where)
+            path = self._paths.get(module)
+            outer = state.modules[-1] if state.modules else ""
+            state.modules.append(path if path is not None else outer)
+            if isinstance(module, FUSED) and not module.training and not self._fused:
+                self._leave_mode(module)
+
+    def _after(self, module: nn.Module, args: Any, output: Any) -> None:
+        if torch.compiler.is_compiling():
+            return
+        session = self._session
+        state = session.thread
+        if self._fused and self._fused[-1][0] is module:
+            self._return_to_mode()
+        if not session.enabled or not state.modules:
+            return
+        with session.guarded("a module"):
+            state.modules.pop()
+            if isinstance(output, torch.Tensor):
+                entry = session.tensors.known(output)
+                if entry is not None and entry.rank < BOUND:
+                    where = session.where_from(sys._getframe(1))
+                    if where.bound is not None:
+                        session.tensors.rename(entry, where.bound, BOUND)
+
+    # names
+
+    def _name_root(self, module: nn.Module, where: Where) -> None:
+        count = sum(1 for _ in module.parameters())
+        known = self._roots.get(module)
+        if known is not None and known[0] == count:
+            return
+        variable = (where.operands[0] if where.operands else None) or receiver(where.expression)
+        self._roots[module] = (count, variable)
+        clash = False
+        for name, parameter in module.named_parameters():
+            other = self._parameters.setdefault(name, weakref.ref(module))()
+            entry = self._session.tensors.entry(parameter)
+            if other is not None and other is not module and other in self._roots and entry.rank < PARAMETER:
+                clash = True
+        for path, child in module.named_modules():
+            self._paths.setdefault(child, path)
+        if clash:
+            self._prefix_clashing(module)
+        for name, parameter in module.named_parameters():
+            if parameter.requires_grad and parameter.is_leaf:
+                entry = self._session.tensors.leaf(parameter)
+                self._session.tensors.rename(entry, f"{variable}.{name}" if clash else name, PARAMETER)
+
+    def _prefix_clashing(self, module: nn.Module) -> None:
+        mine = {name for name, _ in module.named_parameters()}
+        for root, (_, variable) in list(self._roots.items()):
+            names = dict(root.named_parameters())
+            if root is module or root in self._prefixed or not mine & names.keys():
+                continue
+            self._prefixed.add(root)
+            for name, parameter in names.items():
+                entry = self._session.tensors.known(parameter)
+                if entry is not None and entry.name == name:
+                    entry.rank = EXPRESSION
+                    self._session.tensors.rename(entry, f"{variable}.{name}", PARAMETER)
+        self._prefixed.add(module)
+
+    def _name_arguments(self, args: Any, where: Where) -> None:
+        for argument, name in zip(args, where.operands[-len(args) :] if args else (), strict=False):
+            if name is not None and isinstance(argument, torch.Tensor):
+                entry = self._session.tensors.entry(argument)
+                self._session.tensors.rename(entry, name, OPERAND)
+
+    # the fused paths of attention in eval
+
+    def _leave_mode(self, module: nn.Module) -> None:
+        stack = torch.overrides._get_current_function_mode_stack()
+        if not any(mode is self._mode for mode in stack):
+            return
+        parts = AtenOps(self._session)
+        take_from_stack(self._mode)
+        parts.__enter__()
+        self._fused.append((module, parts))
+
+    def _return_to_mode(self) -> None:
+        _, parts = self._fused.pop()
+        parts.__exit__(None, None, None)
+        put_under_stack(self._mode)
+
+
+class AtenOps(Parts):
+    """Records each aten op as an event of its own: where no call of the user's can be seen around it."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = super().__torch_dispatch__(func, types, args, kwargs)
+        session = self._session
+        with session.guarded("an aten op"):
+            while self.parts:
+                part = self.parts.pop(0)
+                session.emit(
+                    "forward", "forward", session.where(3), session.module, part.op, part.aten, part.inputs,
+                    part.outputs, part.arguments, -1, 0, -1, torch.is_grad_enabled(), part.inplace, "",
+                    size=weight(part.inputs) + weight(part.outputs),
+                )  # fmt: skip
+        return result
+
+
+def receiver(expression: str) -> str:
+    """What was called: `model` of `model(x)`."""
+    return expression.split("(", 1)[0].strip() or "model"
+
+
+def take_from_stack(mode: Recording) -> None:
+    """Takes a mode out of the stack of function modes, wherever in it it is."""
+    above = []
+    while True:
+        top = torch.overrides._pop_mode()
+        if top is mode:
+            break
+        above.append(top)
+    for other in reversed(above):
+        torch.overrides._push_mode(other)
+
+
+def put_under_stack(mode: Recording) -> None:
+    """Puts a mode at the bottom of the stack: what the user entered later leaves before it."""
+    above = [torch.overrides._pop_mode() for _ in range(torch._C._len_torch_function_stack())]
+    torch.overrides._push_mode(mode)
+    for other in reversed(above):
+        torch.overrides._push_mode(other)

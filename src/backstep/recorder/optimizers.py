@@ -1,0 +1,153 @@
+"""Optimizer steps: one update for each parameter, with its gradient, learning rate and state before and after."""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import torch
+from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
+
+from backstep.recorder.frames import Where, token_of
+from backstep.recorder.mode import weight
+from backstep.recorder.session import Session
+from backstep.recorder.snapshot import Snapshot
+
+
+class Step:
+    """An optimizer step under way. It ends with its frame, so that one that raised is not taken for running."""
+
+    __slots__ = ("_frame", "by", "changes", "closure", "optimizer", "outer", "where")
+
+    def __init__(self, optimizer: Any, frame: FrameType, where: Where, outer: Any) -> None:
+        self.optimizer = optimizer
+        self.where = where
+        self.outer = outer
+        self.closure = 0
+        """How many of the user's closures it is inside."""
+        self.changes: list[Change] = []
+        self.by = f"{type(optimizer).__name__}.step"
+        token = token_of(frame)
+        self._frame: Callable[[], Any] = (lambda: True) if isinstance(token, int) else weakref.ref(token)
+
+    def running(self) -> bool:
+        return self.closure == 0 and self._frame() is not None
+
+
+class Change:
+    """A parameter before the step."""
+
+    __slots__ = ("before", "grad", "group", "parameter", "state")
+
+    def __init__(self, session: Session, optimizer: Any, group: Any, parameter: torch.Tensor) -> None:
+        self.parameter = parameter
+        self.group = group
+        leaf = session.tensors.leaf(parameter)
+        self.before = session.camera.snap(parameter)
+        self.grad: Snapshot | None = None
+        if parameter.grad is not None:
+            session.tensors.gradient(parameter.grad, leaf)
+            self.grad = session.camera.snap(parameter.grad)
+        self.state = state_of(session, optimizer, parameter)
+
+
+class Optimizers:
+    """The hooks around every optimizer's step."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def install(self) -> Callable[[], None]:
+        handles = [register_optimizer_step_pre_hook(self._before), register_optimizer_step_post_hook(self._after)]
+
+        def remove() -> None:
+            for handle in handles:
+                handle.remove()
+
+        return remove
+
+    def _before(self, optimizer: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        session = self._session
+        if not session.enabled:
+            return None
+        with session.guarded("an optimizer step"):
+            step = Step(optimizer, sys._getframe(1), session.where(2), session.thread.step)
+            for group in optimizer.param_groups:
+                for parameter in group["params"]:
+                    if parameter.grad is not None or any(callable(a) for a in (*args, *kwargs.values())):
+                        step.changes.append(Change(session, optimizer, group, parameter))
+            session.thread.step = step
+            return self._with_closure(step, args, kwargs)
+        return None
+
+    def _with_closure(self, step: Step, args: Any, kwargs: dict[str, Any]) -> Any:
+        """What the user's closure does inside the step is recorded."""
+
+        def seen(closure: Callable[[], Any]) -> Callable[[], Any]:
+            def run() -> Any:
+                step.closure += 1
+                try:
+                    return closure()
+                finally:
+                    step.closure -= 1
+
+            return run
+
+        if not any(callable(a) for a in (*args[1:], *kwargs.values())):
+            return None
+        new = (args[0], *(seen(a) if callable(a) else a for a in args[1:])) if args else args
+        return new, {name: seen(a) if callable(a) else a for name, a in kwargs.items()}
+
+    def _after(self, optimizer: Any, args: Any, kwargs: dict[str, Any]) -> None:
+        session = self._session
+        step = session.thread.step
+        if step is None or step.optimizer is not optimizer:
+            return
+        session.thread.step = step.outer
+        if not session.enabled:
+            return
+        with session.guarded("an optimizer step"):
+            for change in step.changes:
+                self._emit(step, change)
+
+    def _emit(self, step: Step, change: Change) -> None:
+        session = self._session
+        parameter = change.parameter
+        leaf = session.tensors.leaf(parameter)
+        after = session.camera.snap(parameter)
+        grad = change.grad
+        if parameter.grad is not None and (grad is None or step.changes and has_closure(step)):
+            session.tensors.gradient(parameter.grad, leaf)
+            grad = session.camera.snap(parameter.grad)
+        old, new = change.state, state_of(session, step.optimizer, parameter)
+        state = [(name, old.get(name), new.get(name)) for name in {**old, **new}]
+        shots = [change.before, after, *old.values(), *new.values()]
+        session.emit(
+            "update", step.where, leaf.number, step.by, change.before, after, grad, learning_rate(change.group), state,
+            False, size=weight(shots),
+        )  # fmt: skip
+
+
+def has_closure(step: Step) -> bool:
+    """LBFGS and its like compute the gradients inside the step."""
+    return any(change.grad is None for change in step.changes) or step.by.startswith("LBFGS")
+
+
+def learning_rate(group: Any) -> float | None:
+    rate = group.get("lr")
+    if isinstance(rate, torch.Tensor):
+        return float(rate.item()) if rate.numel() == 1 and rate.device.type == "cpu" else None
+    return float(rate) if isinstance(rate, int | float) else None
+
+
+def state_of(session: Session, optimizer: Any, parameter: torch.Tensor) -> dict[str, Snapshot]:
+    """The optimizer's tensors for a parameter."""
+    state = optimizer.state.get(parameter) or {}
+    return {
+        str(name): session.camera.snap(value, str(name))
+        for name, value in state.items()
+        if isinstance(value, torch.Tensor)
+    }

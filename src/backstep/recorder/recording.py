@@ -1,0 +1,140 @@
+"""`backstep.record()`: records what a block of one's own program does, in this process."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import tempfile
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from backstep.recorder.options import Options
+from backstep.trace.trace import Trace, load
+
+_current: list[Recording] = []
+
+
+class Recording:
+    """A recording in this process. `trace` can be read inside the block and after it."""
+
+    def __init__(self, path: str | os.PathLike[str] | None, options: Options, *, force: bool) -> None:
+        self._options = options
+        self._force = force
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        if path is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="backstep-")
+            path = Path(self._folder.name) / "recording.backstep"
+        self.path = Path(path)
+        self._session: Any = None
+        self._outer: Recording | None = None
+        self._first, self._last = 0, -1
+        self._remove: Callable[[], None] = lambda: None
+        if not _current and self.path.exists() and not force:
+            raise FileExistsError(f"{self.path} exists already")
+
+    def __enter__(self) -> Recording:
+        if _current:
+            self._outer = _current[-1]
+            self._session = self._outer._session
+            self.path = self._outer.path
+            self._first = self._session.scribe.position
+        else:
+            self._start()
+        _current.append(self)
+        return self
+
+    def _start(self) -> None:
+        import torch
+
+        from backstep.recorder.install import install_torch
+        from backstep.recorder.session import Session, open_writer
+        from backstep.recorder.streams import Streams
+
+        frame = sys._getframe(2)
+        script = frame.f_code.co_filename
+        writer = open_writer(self.path, force=self._force)
+        writer.write_header(header_of(os.path.basename(script), sys.argv[1:], self._options, str(torch.__version__)))
+        folder = os.path.dirname(os.path.abspath(script)) if not script.startswith("<") else os.getcwd()
+        self._session = Session(writer, self._options, folder)
+        session = weakref.ref(self._session)
+        os.register_at_fork(after_in_child=lambda: s.after_fork() if (s := session()) is not None else None)
+        self._session.scribe.start()
+        removals = [install_torch(self._session)]
+        if self._options.output:
+            removals.append(Streams(self._session).install())
+        self._remove = lambda: [removal() for removal in reversed(removals)] and None
+
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+        _current.remove(self)
+        self._last = self._session.scribe.position - 1
+        if self._outer is not None:
+            return
+        self._remove()
+        if error is not None:
+            self._session.ended_by(error)
+        self._session.finish({"exit": exit_of(error)})
+        self._last = self._session.scribe.position - 1
+
+    @property
+    def trace(self) -> Trace:
+        """What has been recorded so far: the part between the first and the last position of this block."""
+        if self._session is None:
+            raise RuntimeError("nothing has been recorded yet: enter the block first")
+        if self in _current:
+            self._session.scribe.flush()
+        trace = load(self.path)
+        if self._outer is not None:
+            last = self._last if self not in _current else self._session.scribe.position - 1
+            trace.close()
+            trace = Trace(self.path, first=self._first, last=last)
+        # A temporary file goes with the last reference to it.
+        trace.keep = self._folder or (self._outer._folder if self._outer else None)
+        return trace
+
+
+def record(
+    path: str | os.PathLike[str] | None = None,
+    *,
+    values: str = "auto",
+    max_elements: int = 1024,
+    local: str = "auto",
+    force: bool = False,
+) -> Recording:
+    """Records a block: `with backstep.record("run.backstep") as recording: ...`.
+
+    `values` is auto, all or summary; of a tensor with more than `max_elements` elements a summary is kept
+    (auto). `local` is auto, all or none. An existing path raises FileExistsError unless `force`. Without a
+    path the trace is a temporary file that goes with the last reference. Inside another recording it records
+    into that one.
+    """
+    return Recording(path, Options(values, max_elements, local), force=force)
+
+
+def header_of(script: str, argv: list[str], options: Options, torch_version: str | None) -> dict[str, Any]:
+    """What the header says when a recording starts."""
+    return {
+        "script": script,
+        "argv": argv,
+        "torch": torch_version,
+        "python": platform.python_version(),
+        "options": options.as_dict(),
+        "exit": {"status": "running", "code": None, "exception": None},
+        "complete": False,
+    }
+
+
+def exit_of(error: BaseException | None) -> dict[str, Any]:
+    """How it ended, as the header has it."""
+    if error is None:
+        return {"status": "ok", "code": 0, "exception": None}
+    if isinstance(error, SystemExit):
+        code = error.code
+        number = 0 if code is None else code if isinstance(code, int) else 1
+        return {"status": "ok", "code": number, "exception": None}
+    if isinstance(error, KeyboardInterrupt):
+        return {"status": "interrupted", "code": 130, "exception": "KeyboardInterrupt"}
+    text = str(error)
+    return {"status": "exception", "code": 1, "exception": f"{type(error).__name__}: {text}" if text else type(error).__name__}
