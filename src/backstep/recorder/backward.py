@@ -97,7 +97,7 @@ class NodeRun:
             self._pass.number_of(node)
             names = self._pass.names
             self._upstream = [
-                None if grad is None else session.camera.snap(grad, names.get((node, output), "grad"))
+                None if grad is None else session.camera.gradient(grad, names.get((node, output), "grad"))
                 for output, grad in enumerate(grads)
             ]
             self._edges = [self._edge(index, twin, target, output) for index, (target, output) in enumerate(node.next_functions)]
@@ -136,7 +136,7 @@ class NodeRun:
                     continue
                 if edge.node < 0 and edge.leaf < 0:
                     continue
-                edge.downstream = session.camera.snap(grad, f"{edge.input}.grad" if edge.input else "grad")
+                edge.downstream = session.camera.gradient(grad, f"{edge.input}.grad" if edge.input else "grad")
                 size += weight([edge.downstream])
                 if edge.local is not None and edge.local.data is not None:
                     size += edge.local.data.nbytes
@@ -175,7 +175,7 @@ class LeafRun:
                 self._before = session.camera.snap(grad)
             self._empty = grad is None or is_zero(grad)
             # A clone: to keep the tensor that arrives would make the engine copy it instead of taking it over.
-            self._arrived = None if grads[0] is None else session.camera.snap(grads[0], f"{leaf.name}.grad")
+            self._arrived = None if grads[0] is None else session.camera.gradient(grads[0], f"{leaf.name}.grad")
 
     def after(self, inputs: Any, outputs: Any) -> None:
         session = self._pass.session
@@ -279,7 +279,7 @@ class Engine:
         backward = Pass(session, next(session.passes), where, {})
         shots = [session.camera.snap(root) for root in roots if root is not None]
         seeds = [
-            None if grad is None else session.camera.snap(grad, f"{shot.name}.grad")
+            None if grad is None else session.camera.gradient(grad, f"{shot.name}.grad")
             for grad, shot in zip(grads, shots, strict=False)
         ]
         asked = [t for t in inputs or () if isinstance(t, torch.Tensor)]

@@ -20,7 +20,7 @@ LIBRARIES = tuple({os.path.realpath(sysconfig.get_path(p)) + os.sep for p in ("p
 
 SCRIPT, LIBRARY, TORCH, HIDDEN = range(4)
 HIDING = frozenset({"<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>", "<frozen runpy>"})
-WRAPPERS = frozenset({"wrapper", "_no_grad_wrapper", "decorate_context", "inner", "profile_hook_step", "_fn"})
+WRAPPERS = frozenset({"wrapper", "_no_grad_wrapper", "decorate_context", "inner", "profile_hook_step", "_fn", "wrapped", "handle_torch_function"})
 
 
 class Token:
@@ -151,7 +151,8 @@ class Frames:
         if found is None:
             # module.py runs the global hooks between the call and its return; it always hands on the result.
             module = code.co_filename.endswith(os.path.join("nn", "modules", "module.py"))
-            found = self._returns[key] = module or returns_at(code, lasti)
+            detour = code.co_name == "handle_torch_function"
+            found = self._returns[key] = module or detour or returns_at(code, lasti)
         return found
 
     def where(self, frame: FrameType | None, loops: Loops) -> Where:

@@ -54,7 +54,7 @@ class Writes:
             if base.grad_of is not None:
                 self._grad_written(base.grad_of, base, before, tensor, where)
                 taken = True
-            elif base.leaf and (base is not entry or not torch.is_grad_enabled()):
+            elif base.leaf and tensor.is_leaf:
                 self._updated(base, before, tensor, where, call)
                 taken = True
         return taken
@@ -68,6 +68,7 @@ class Writes:
 
     def _updated(self, leaf: Entry, before: Snapshot, tensor: torch.Tensor, where: Where, call: Any) -> None:
         session = self._session
+        session.camera.uninitialised(self._function.op, [tensor])
         after = session.camera.snap(tensor)
         owner = leaf.reference()
         grad = owner.grad if owner is not None else None

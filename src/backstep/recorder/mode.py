@@ -70,6 +70,7 @@ class Parts(TorchDispatchMode):
         result = func(*args, **kwargs)
         if part is not None:
             with self._session.guarded("an aten op"):
+                self._session.camera.uninitialised(part.op, list(tensors_in(result)))
                 part.outputs = [self._session.camera.snap(t, part.op) for t in tensors_in(result)]
                 self.parts.append(part)
         return result
@@ -177,8 +178,10 @@ class Recording(TorchFunctionMode):
             for index, (tensor, version) in enumerate(zip(call.tensors, call.versions, strict=True))
             if version_of(tensor) != version
         ]
-        where = session.where(3)
         self._learn(call)
+        if not outputs and not changed and not function.takes_out and function.sort is Sort.OP:
+            return
+        where = session.where(3)
         if function.sort is Sort.SET_GRAD:
             rewrite_grad(session, call.args[0], call.inputs, call.writes, where)
             return
@@ -190,15 +193,13 @@ class Recording(TorchFunctionMode):
         if function.op in RESULT_IS_ARGUMENT or (outputs and len(same) == len(outputs) and not changed):
             self._bind(outputs, where)
             return
-        if not outputs and not changed and not function.takes_out:
-            return
         if changed and call.writes.take(call.inputs, changed, where, call):
             return
         self._emit(call, outputs, changed, where)
 
     def _learn(self, call: Call) -> None:
         if call.parts is not None and call.learned is None:
-            parts = call.parts.parts
+            parts = used(call.parts.parts)
             if len(self._learned) >= LEARNED:
                 self._learned.clear()
             made = sequence_number() - call.sequence
@@ -213,7 +214,7 @@ class Recording(TorchFunctionMode):
         derived = None if call.grad_enabled else call.writes.derived(function, call.args)
         if derived is not None and phase == "forward":
             phase = "update"
-        parts = call.parts.parts if call.parts is not None else []
+        parts = used(call.parts.parts) if call.parts is not None else []
         if len(parts) == 1 and made <= 1:
             aten, parts = parts[0].aten, []
         else:
@@ -224,6 +225,7 @@ class Recording(TorchFunctionMode):
         results += [call.tensors[i] for i in changed if not any(call.tensors[i] is t for t in results)]
         for tensor in results:
             session.tensors.describe(tensor, where.expression)
+        session.camera.uninitialised(function.op, results)
         shots = [session.camera.snap(t) for t in results]
         self._bind(results, where, shots)
         for tensor in results:
@@ -260,7 +262,7 @@ class Recording(TorchFunctionMode):
                 shots[index].name = entry.name
 
     def _name_operands(self, call: Call, where: Where) -> None:
-        if where.torch_function is not None and where.torch_function not in ("handle_torch_function",):
+        if where.torch_function is not None and where.torch_function != call.function.op:
             return
         args = list(call.args)
         if len(where.operands) == len(args) + 1:
@@ -271,6 +273,19 @@ class Recording(TorchFunctionMode):
             if name is not None and isinstance(argument, torch.Tensor):
                 entry = self._session.tensors.entry(argument)
                 self._session.tensors.rename(entry, name, OPERAND)
+
+
+def used(parts: list[Part]) -> list[Part]:
+    """Without the `detach` by which autograd saves an op's own output: nothing takes it further."""
+    kept: list[Part] = []
+    later: set[int] = set()
+    for part in reversed(parts):
+        made = {shot.tensor for shot in part.outputs}
+        last = part is parts[-1] and len(parts) == 1
+        if part.op != "detach" or last or made & later:
+            kept.append(part)
+            later |= {shot.tensor for shot in part.inputs}
+    return kept[::-1]
 
 
 def unpacked(bound: str, count: int) -> list[str]:

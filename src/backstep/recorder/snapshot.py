@@ -19,6 +19,7 @@ PLAIN = (torch.Tensor, torch.nn.Parameter)
 INTEGERS = (torch.int8, torch.uint8, torch.int16, torch.int32, torch.int64)
 SCALAR = frozenset({torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.bool, *INTEGERS})
 WIDENED = {torch.bfloat16: torch.float32, torch.float16: torch.float32, torch.complex32: torch.complex64}
+EMPTY = ("empty", "new_empty")
 
 
 class unseen:
@@ -68,6 +69,28 @@ class Camera:
     def __init__(self, options: Options, tensors: Tensors) -> None:
         self._tensors = tensors
         self._kept = options.kept_elements
+        self._empty: dict[int, bool] = {}
+
+    def uninitialised(self, op: str, results: list[torch.Tensor]) -> None:
+        """Remembers memory that nobody has written yet: what stands in it is chance, and no part of the run."""
+        empty = op.startswith(EMPTY)
+        if not empty and not self._empty:
+            return
+        with unseen():
+            for tensor in results:
+                if unreadable(tensor) or tensor.layout is not torch.strided:
+                    continue
+                if empty:
+                    self._empty[tensor.data_ptr()] = True
+                else:
+                    self._empty.pop(tensor.data_ptr(), None)
+
+    def gradient(self, tensor: torch.Tensor, name: str) -> Snapshot:
+        """A gradient on its way: named by what it is the gradient of, wherever else its memory serves."""
+        shot = self.snap(tensor, name)
+        if name:
+            shot.name = name
+        return shot
 
     def snap(self, tensor: torch.Tensor, name: str = "") -> Snapshot:
         """The tensor as it is now. Never raises: what cannot be read is omitted, with the reason."""
@@ -96,6 +119,9 @@ class Camera:
         reason = unreadable(tensor)
         if reason:
             shot.omitted = reason
+            return
+        if self._empty and tensor.layout is torch.strided and tensor.data_ptr() in self._empty:
+            shot.omitted = "uninitialised memory"
             return
         if not shot.meta[0] and shot.meta[1] in SCALAR and tensor.device.type == "cpu":
             shot.scalar = tensor.item()

@@ -177,7 +177,7 @@ def find_site(file: SourceFile, code: CodeType, lasti: int) -> Site:
         end_line,
         end_column,
         text,
-        (statement.lineno, statement.col_offset, lasti) if statement else (line, offset, lasti),
+        order_of(node, statement, lasti),
         bound_name(file, node),
         is_returned(file, node),
         operand_names(node),
@@ -186,6 +186,16 @@ def find_site(file: SourceFile, code: CodeType, lasti: int) -> Site:
         test,
         inlined,
     )
+
+
+def order_of(node: ast.AST, statement: ast.stmt | None, lasti: int) -> tuple[int, int, int]:
+    """Grows as a body is run through: statements by line, instructions within one."""
+    if isinstance(node, ast.With | ast.AsyncWith):
+        # Only leaving a `with` has the whole statement's position.
+        return (node.end_lineno or node.lineno, node.end_col_offset or 0, lasti)
+    if statement is None:
+        return (getattr(node, "lineno", 0), 0, lasti)
+    return (statement.lineno, statement.col_offset, lasti)
 
 
 def innermost(file: SourceFile, line: int, offset: int) -> ast.AST | None:
