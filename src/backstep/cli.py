@@ -6,7 +6,6 @@ Results go to stdout. What is wrong with the command or with a file is one plain
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -75,7 +74,7 @@ class OneLineGroup(click.Group):
 
 
 @click.group(cls=OneLineGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(importlib.metadata.version("backstep"), "--version", message="backstep %(version)s")
+@click.version_option(None, "--version", package_name="backstep", message="backstep %(version)s")
 def cli() -> None:
     """Step through the backpropagation of a PyTorch script, forwards and backwards."""
 
