@@ -35,7 +35,9 @@ def _run(arguments: Sequence[str] | None) -> int:
         with contextlib.suppress(AttributeError, OSError):
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:
-        code = cli.main(arguments, prog_name="backstep", standalone_mode=False)
+        # Not `cli.main`, which makes its own exit code of a broken pipe.
+        with cli.make_context("backstep", list(sys.argv[1:] if arguments is None else arguments)) as context:
+            code = cli.invoke(context)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except click.exceptions.Exit as exit_:
