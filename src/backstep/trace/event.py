@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ class Record:
     __slots__ = ()
 
     @classmethod
+    @functools.cache
     def field_names(cls) -> tuple[str, ...]:
         names = (f.name.rstrip("_") for f in dataclasses.fields(cls) if not f.name.startswith("_"))  # type: ignore[arg-type]
         return (*names, *cls.computed())
@@ -55,7 +57,27 @@ class Record:
 
     def as_dict(self) -> dict[str, Any]:
         """The object as it stands in the jsonl export: NaN and Inf as strings, so that it is strict JSON."""
-        return {name: plain(self[name]) for name in self.field_names()}
+        return {name: self._plain_field(name) for name in self.field_names()}
+
+    def _plain_field(self, name: str) -> Any:
+        return plain(self[name])
+
+
+class Numbered(Record):
+    """A record with an `array` behind its `values`."""
+
+    __slots__ = ()
+
+    @property
+    def array(self) -> Array | None:
+        """The numbers; None when they were not kept."""
+        return None
+
+    def _plain_field(self, name: str) -> Any:
+        # Nearly all arrays are finite: asking once is far cheaper than looking at each number in a list.
+        if name == "values" and (array := self.array) is not None and np.isfinite(array).all():
+            return self["values"]
+        return plain(self[name])
 
 
 def plain(thing: Any) -> Any:
@@ -116,7 +138,7 @@ def summarize(array: Array) -> Summary:
 
 
 @dataclass(frozen=True, slots=True)
-class Value(Record):
+class Value(Numbered):
     """One tensor at one moment (VALUE). `array` is its numbers, or None; `omitted` says why there are none."""
 
     tensor: int
@@ -176,7 +198,7 @@ class Value(Record):
 
 
 @dataclass(frozen=True, slots=True)
-class Local(Record):
+class Local(Numbered):
     """A local gradient (LOCAL): `elementwise` in the output's shape, or a `jacobian` `[*output, *input]`."""
 
     form: str
