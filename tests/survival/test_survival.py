@@ -84,7 +84,7 @@ def test_left_without_a_word(tmp_path: Path):
     [
         ("raises_between", 1, "exception", "LookupError"),
         ("stopped", 130, "interrupted", "interrupted"),
-        ("leaves", 7, "ok", "7"),
+        ("leaves", 7, "ok", "exit code 7"),
     ],
 )
 def test_ended_by_itself(script: str, code: int, status: str, word: str, tmp_path: Path):
@@ -162,4 +162,4 @@ def test_trace_is_not_overwritten_unasked(tmp_path: Path):
     assert (tmp_path / TRACE).read_bytes() == first
     forced = backstep("run", "--headless", "--force", "-o", TRACE, script, cwd=tmp_path)
     assert forced.code == 7
-    assert_opens(tmp_path, "7")
+    assert_opens(tmp_path, "exit code 7")
