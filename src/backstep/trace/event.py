@@ -57,10 +57,13 @@ class Record:
 
     def as_dict(self) -> dict[str, Any]:
         """The object as it stands in the jsonl export: NaN and Inf as strings, so that it is strict JSON."""
-        return {name: self._plain_field(name) for name in self.field_names()}
+        return {name: plain(getattr(self, attribute)) for name, attribute in self._attributes()}
 
-    def _plain_field(self, name: str) -> Any:
-        return plain(self[name])
+    @classmethod
+    @functools.cache
+    def _attributes(cls) -> tuple[tuple[str, str], ...]:
+        """Each field with the attribute that holds it: `pass` is a word of Python."""
+        return tuple((name, "pass_" if name == "pass" else name) for name in cls.field_names())
 
 
 class Numbered(Record):
@@ -73,19 +76,32 @@ class Numbered(Record):
         """The numbers; None when they were not kept."""
         return None
 
-    def _plain_field(self, name: str) -> Any:
-        # Nearly all arrays are finite: asking once is far cheaper than looking at each number in a list.
-        if name == "values" and (array := self.array) is not None and np.isfinite(array).all():
-            return self["values"]
-        return plain(self[name])
+    @property
+    def values(self) -> Any:
+        """The numbers as nested lists; None when they were not kept."""
+        return None
+
+    def as_dict(self) -> dict[str, Any]:
+        array = self.array
+        if array is None or array.ndim == 0 or not np.isfinite(array).all():
+            return super().as_dict()
+        # Asking an array once whether it is finite is far cheaper than looking at each number of a list.
+        return {
+            name: self.values if name == "values" else plain(getattr(self, attribute))
+            for name, attribute in self._attributes()
+        }
 
 
 def plain(thing: Any) -> Any:
     """`thing` as strict JSON has it."""
+    if thing is None or type(thing) in (str, int, bool):
+        return thing
+    if isinstance(thing, float):
+        if math.isfinite(thing):
+            return thing
+        return "NaN" if math.isnan(thing) else "Infinity" if thing > 0 else "-Infinity"
     if isinstance(thing, Record):
         return thing.as_dict()
-    if isinstance(thing, float) and not math.isfinite(thing):
-        return "NaN" if math.isnan(thing) else "Infinity" if thing > 0 else "-Infinity"
     if isinstance(thing, list | tuple):
         return [plain(item) for item in thing]
     if isinstance(thing, dict):
@@ -135,6 +151,13 @@ def summarize(array: Array) -> Summary:
         return Summary(
             float(kept.min()), float(kept.max()), float(kept.mean()), float(kept.std()), norm, zeros, nan, inf
         )
+
+
+def summarize_number(number: float) -> Summary:
+    """The summary of a tensor of one element."""
+    if math.isfinite(number):
+        return Summary(number, number, number, 0.0, abs(number), int(number == 0), 0, 0)
+    return Summary(None, None, None, None, None, 0, int(math.isnan(number)), int(math.isinf(number)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +214,7 @@ class Value(Numbered):
     @property
     def summary(self) -> Summary | None:
         if self._scalar is not None:
-            return summarize(np.array(self._scalar))
+            return summarize_number(float(self._scalar))
         if self._payload < 0:
             return None
         return self._trace.payload(self._payload).summary(self.shape)
