@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 USAGE = 2
 BROKEN_PIPE = 128 + 13
+PIPE_WIDTH = 1000
+"""How long a line of `info` may be where no terminal crops it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -196,11 +198,12 @@ def open_(trace: str, at: str | None) -> int:
 @click.option("--at", "at", required=True, metavar="POSITION", help="N, #N, iN, eN, eNiM, N%, first, last.")
 def show(trace: str, at: str) -> None:
     """Print one moment of a TRACE as plain text."""
-    from backstep.replay.cursor import Cursor
-    from backstep.view.text import moment_text
-
     with _loaded(trace) as loaded:
-        moment = Cursor(loaded, _position(loaded, at)).moment()
+        position = _position(loaded, at)
+        from backstep.replay.cursor import Cursor
+        from backstep.view.text import moment_text
+
+        moment = Cursor(loaded, position).moment()
         click.echo(moment_text(moment).rstrip("\n"))
 
 
@@ -208,12 +211,20 @@ def show(trace: str, at: str) -> None:
 @click.argument("trace")
 def info(trace: str) -> None:
     """Say what is in a TRACE, and what could not be captured."""
-    from backstep.view.info import info_rows
-    from backstep.view.rows import text_of
-    from backstep.view.theme import DARK
-
     with _loaded(trace) as loaded:
-        click.echo(text_of(info_rows(loaded, 100, DARK)).rstrip("\n"))
+        from rich.console import Console
+        from rich.segment import Segment, Segments
+
+        from backstep.view.info import info_rows
+        from backstep.view.rows import text_of
+        from backstep.view.theme import DARK
+
+        if not _has_terminal(sys.stdout):
+            click.echo(text_of(info_rows(loaded, PIPE_WIDTH, DARK)))
+            return
+        console = Console()
+        for row in info_rows(loaded, console.width, DARK):
+            console.print(Segments([*row, Segment.line()]), end="", soft_wrap=True)
 
 
 @cli.command()

@@ -93,9 +93,10 @@ def test_info_says_what_is_in_the_trace(ols: Path) -> None:
     text = outcome.stdout
     for expected in (
         "ols.py",
-        "3.11.7, 2.13.0",
+        "2.13.0, 3.11.7",
         "complete",
-        "42: forward 15",
+        "42\n",
+        "forward 15, backward_start 3",
         "3 iterations (epoch 0 to 2)",
         "3 backward passes",
         "loss 1 -> 0.922368",

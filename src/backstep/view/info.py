@@ -17,9 +17,10 @@ from backstep.trace.trace import Trace
 from backstep.view.rows import Row, fit, safe
 from backstep.view.theme import Theme
 
-LABEL = 14
+LABEL = 17
 LEAVES, OPS, NOTES, REASONS = 12, 8, 8, 6
 """How many of each are shown; the rest is counted."""
+KINDS_A_LINE = 4
 SURVEYED = 20_000
 """How many events of a kind are read to tell ops and local gradients, so that a long trace answers at once."""
 
@@ -37,7 +38,7 @@ def _lines(trace: Trace, theme: Theme) -> Iterator[tuple[str, str, Style]]:
     """Label, text and style of each line; a line without a label continues the one above."""
     header = trace.header
     yield "script", _command(header), theme.text
-    yield "python, torch", f"{header['python'] or 'unknown'}, {header['torch'] or 'not imported'}", theme.text
+    yield "torch, python", f"{header['torch'] or 'not imported'}, {header['python'] or 'unknown'}", theme.text
     good = header["exit"]["status"] == "ok"
     yield "status", _status(header), theme.good if good else theme.error
     yield from _block("events", _kinds(trace), theme.text)
@@ -76,7 +77,8 @@ def _status(header: dict[str, Any]) -> str:
 def _kinds(trace: Trace) -> list[str]:
     counts = np.bincount(trace.columns["kind"], minlength=len(KINDS))
     parts = [f"{kind} {count:,}" for kind, count in zip(KINDS, counts.tolist(), strict=True) if count]
-    return [f"{len(trace):,}: {', '.join(parts)}" if parts else "none"]
+    lines = [", ".join(parts[start : start + KINDS_A_LINE]) for start in range(0, len(parts), KINDS_A_LINE)]
+    return [f"{len(trace):,}", *lines]
 
 
 def _training(trace: Trace) -> list[str]:
@@ -111,12 +113,12 @@ def _loops(trace: Trace) -> list[str]:
 
 
 def _ops(trace: Trace) -> list[str]:
-    """What was called most."""
+    """What the script itself called most: what those calls are made of is not counted."""
     positions = np.flatnonzero(trace.columns["kind"] == KIND_CODE["forward"])
     counts: Counter[str] = Counter()
     for position in positions[:SURVEYED].tolist():
         row = trace.row(position)
-        if isinstance(row, Forward):
+        if isinstance(row, Forward) and row.parent < 0:
             counts[trace.strings[row.op]] += 1
     if not counts:
         return ["none"]
