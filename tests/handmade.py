@@ -141,7 +141,9 @@ class HandmadeTrace:
             module=self.batch.strings.number(module), subject=subject, extent=extent,
         )  # fmt: skip
 
-    def add(self, row: r.EventRow, phase: str, line: int | None = None, code: str | None = None, subject: int = -1) -> int:
+    def add(
+        self, row: r.EventRow, phase: str, line: int | None = None, code: str | None = None, subject: int = -1
+    ) -> int:
         """Any other event."""
         if isinstance(row, r.Accumulate | r.GradWrite | r.ZeroGrad):
             self.batch.fact(row.leaf, GRAD)
@@ -180,8 +182,12 @@ def ols_trace(path: Path, epochs: int = 3, *, zero: bool = True) -> Path:
             loss = residual**2
             v_hat, v_l, v_loss = val("y_hat", y_hat), val("l", residual), val("loss", loss)
             fx, fy = t.value(x, 1.0, "x", leaf=True), t.value(y, 2.0, "y", leaf=True)
-            p1 = t.forward("mul", (w_value, fx), (v_hat,), 9, "w * x", nodes=1, first_node=nodes[0], aten="aten.mul.Tensor")
-            p2 = t.forward("sub", (v_hat, fy), (v_l,), 10, "y_hat - y", nodes=1, first_node=nodes[1], aten="aten.sub.Tensor")
+            p1 = t.forward(
+                "mul", (w_value, fx), (v_hat,), 9, "w * x", nodes=1, first_node=nodes[0], aten="aten.mul.Tensor",
+            )  # fmt: skip
+            p2 = t.forward(
+                "sub", (v_hat, fy), (v_l,), 10, "y_hat - y", nodes=1, first_node=nodes[1], aten="aten.sub.Tensor",
+            )  # fmt: skip
             p3 = t.forward(
                 "pow", (v_l,), (v_loss,), 11, "l ** 2", nodes=1, first_node=nodes[2], aten="aten.pow.Tensor_Scalar",
                 arguments=((0, 2),),
@@ -189,16 +195,19 @@ def ols_trace(path: Path, epochs: int = 3, *, zero: bool = True) -> Path:
             back = "loss.backward()"
             seed = t.value(names["g_loss"], 1.0, "loss.grad")
             t.batch.losses.append((t.batch.position, loss))
-            t.add(r.BackwardStart(epoch, "backward", (v_loss,), (seed,), None, False, False), "backward", 14, back, epoch)
+            start = r.BackwardStart(epoch, "backward", (v_loss,), (seed,), None, False, False)
+            t.add(start, "backward", 14, back, epoch)
             slope = 2 * residual
 
             def backward(
                 op: str, node: int, forward: int, up: r.ValueRow, edges: tuple[r.EdgeRow, ...], epoch: int = epoch
             ) -> None:
-                t.add(r.Backward(epoch, node, string(op), forward, 0, (up,), edges), "backward", 14, "loss.backward()", node)
+                row = r.Backward(epoch, node, string(op), forward, 0, (up,), edges)
+                t.add(row, "backward", 14, "loss.backward()", node)
 
             g_l = t.value(names["g_l"], slope, "l.grad")
-            backward("PowBackward0", nodes[2], p3, seed, (t.edge("l", node=nodes[1], local=t.local(slope), downstream=g_l),))
+            edge = t.edge("l", node=nodes[1], local=t.local(slope), downstream=g_l)
+            backward("PowBackward0", nodes[2], p3, seed, (edge,))
             g_hat = t.value(names["g_hat"], slope, "y_hat.grad")
             no = "requires_grad=False"
             backward(
@@ -216,10 +225,13 @@ def ols_trace(path: Path, epochs: int = 3, *, zero: bool = True) -> Path:
             t.add(r.Accumulate(w, before, g_w, after, not held), "backward", 14, back, w)
             t.add(r.BackwardEnd(epoch, ()), "backward", 14, back, epoch)
             scaled = t.value(names["scaled"], 0.01 * total, "0.01 * w.grad")
-            t.forward("mul", (after,), (scaled,), 18, "0.01 * w.grad", arguments=((0, 0.01),), grad_enabled=False, phase="update")
+            t.forward(
+                "mul", (after,), (scaled,), 18, "0.01 * w.grad", arguments=((0, 0.01),), grad_enabled=False, phase="update",
+            )  # fmt: skip
             new = weight - 0.01 * total
             w_new = t.value(w, new, "w", requires_grad=True, leaf=True, version=epoch + 1)
-            t.add(r.Update(w, string("sub_"), w_value, w_new, after, 0.01, (), False), "update", 18, "w -= 0.01 * w.grad", w)
+            update = r.Update(w, string("sub_"), w_value, w_new, after, 0.01, (), False)
+            t.add(update, "update", 18, "w -= 0.01 * w.grad", w)
             weight, held = new, total
             if zero:
                 zeroed = t.value(grad_tensor, 0.0, "w.grad", version=1)
