@@ -226,7 +226,8 @@ def ols_trace(path: Path, epochs: int = 3, *, zero: bool = True) -> Path:
             t.add(r.BackwardEnd(epoch, ()), "backward", 14, back, epoch)
             scaled = t.value(names["scaled"], 0.01 * total, "0.01 * w.grad")
             t.forward(
-                "mul", (after,), (scaled,), 18, "0.01 * w.grad", arguments=((0, 0.01),), grad_enabled=False, phase="update",
+                "mul", (after,), (scaled,), 18, "0.01 * w.grad", arguments=((0, 0.01),), grad_enabled=False,
+                phase="update",
             )  # fmt: skip
             new = weight - 0.01 * total
             w_new = t.value(w, new, "w", requires_grad=True, leaf=True, version=epoch + 1)
