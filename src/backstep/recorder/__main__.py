@@ -7,10 +7,12 @@ the hooks go in when the script's own `import torch` has finished.
 from __future__ import annotations
 
 import atexit
+import dis
 import importlib.abc
 import importlib.machinery
 import importlib.util
 import json
+import linecache
 import os
 import signal
 import sys
@@ -225,6 +227,13 @@ def without_ours(traceback: types.TracebackType | None) -> types.TracebackType |
         repeated = bool(kept) and detour
         if repeated:
             kept.pop()  # the function that went round is there again after the detour
+        hooked = fast_path(traceback)
+        if hooked is not None:
+            kept.append(hooked)
+            traceback = traceback.tb_next
+            if traceback is not None and traceback.tb_frame.f_code.co_name == "inner":
+                traceback = traceback.tb_next
+            continue
         if not (name.startswith(OWN) or detour or name.startswith("<frozen runpy") or is_stand_in(code)):
             kept.append(traceback)
         traceback = traceback.tb_next
@@ -232,6 +241,24 @@ def without_ours(traceback: types.TracebackType | None) -> types.TracebackType |
     for item in reversed(kept):
         result = types.TracebackType(result, item.tb_frame, item.tb_lasti, item.tb_lineno)
     return result
+
+
+def fast_path(traceback: types.TracebackType) -> types.TracebackType | None:
+    """Of a module without hooks: the entry that `python` shows, where ours made torch take its path for hooks."""
+    code = traceback.tb_frame.f_code
+    if code.co_name != "_call_impl" or not code.co_filename.endswith(os.path.join("nn", "modules", "module.py")):
+        return None
+    module = traceback.tb_frame.f_locals.get("self")
+    hooks = ("_backward_hooks", "_backward_pre_hooks", "_forward_hooks", "_forward_pre_hooks")
+    if module is None or any(getattr(module, name, None) for name in hooks):
+        return None
+    for instruction in dis.get_instructions(code):
+        # The first call of `forward_call` in the function is the one without hooks.
+        if instruction.opname in ("CALL_FUNCTION_EX", "CALL") and instruction.positions is not None:
+            line = instruction.positions.lineno
+            if line is not None and "forward_call(*args" in linecache.getline(code.co_filename, line):
+                return types.TracebackType(None, traceback.tb_frame, instruction.offset, line)
+    return None
 
 
 def is_stand_in(code: types.CodeType) -> bool:

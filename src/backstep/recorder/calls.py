@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 TAKES_OUT = frozenset(
-    "item tolist numpy bool float int index complex array __bool__ __float__ __int__ __index__ __complex__ "
+    "item tolist numpy __bool__ __float__ __int__ __index__ __complex__ "
     "__array__ equal allclose is_nonzero __contains__ __dlpack__".split()
 )
 """What takes a value out of torch."""

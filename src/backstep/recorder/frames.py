@@ -228,7 +228,10 @@ class Loops:
             common += 1
         del passes[common:]
         again = site.order == activation.order and (called is None or called is not activation.callee)
-        if common and (site.order < activation.order or again) and not site.inlined and not site.test:
+        # Whatever a loop's iterator runs to make its next element belongs to the one pass that then begins.
+        fetching = site.fetch and common == len(wanted) and bool(passes) and passes[-1].pending
+        went_back = site.order < activation.order or again
+        if common and went_back and not (fetching or site.inlined or site.test):
             self._pass(passes, frame, site, again, len(wanted))
         elif common == len(wanted) and passes and passes[-1].pending and not site.fetch:
             self._bind_late(passes[-1], frame)

@@ -11,7 +11,7 @@ import torch
 
 from backstep.recorder.calls import Function
 from backstep.recorder.frames import Where
-from backstep.recorder.snapshot import Snapshot, unseen
+from backstep.recorder.snapshot import Snapshot, unreadable, unseen
 from backstep.recorder.tensors import Entry
 
 if TYPE_CHECKING:
@@ -149,7 +149,9 @@ class Writes:
         if (base.leaf or base.grad_of is not None) and not result.requires_grad and function.op in SHARING:
             with unseen():
                 same = (
-                    result.device == self._tensors[0].device
+                    not unreadable(result)
+                    and not unreadable(self._tensors[0])
+                    and result.device == self._tensors[0].device
                     and result.data_ptr() == self._tensors[0].data_ptr()
                     and result.numel() == self._tensors[0].numel()
                 )
@@ -195,7 +197,7 @@ def emit_grad_change(
 def is_zero(tensor: torch.Tensor) -> bool:
     """Whether nothing but zeros is in it."""
     with unseen():
-        if tensor.device.type == "meta" or torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+        if unreadable(tensor):
             return False
         if tensor.layout is not torch.strided:
             return tensor._nnz() == 0 if tensor.layout is torch.sparse_coo else False

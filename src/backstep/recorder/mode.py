@@ -331,8 +331,4 @@ def strip(traceback: Any) -> Any:
     return traceback
 
 
-def _stand_in(func: Any, args: Any, kwargs: Any) -> Any:
-    return func(*args, **kwargs)
-
-
-STAND_IN = _stand_in.__code__
+STAND_IN = (lambda func, args, kwargs: func(*args, **kwargs)).__code__

@@ -130,7 +130,11 @@ class Camera:
             tensor = tensor.to_dense()
             shot.data = tensor.clone()
         else:
-            shot.data = tensor.resolve_conj().resolve_neg().clone()
+            if tensor.is_conj():
+                tensor = tensor.resolve_conj()
+            if tensor.is_neg():
+                tensor = tensor.resolve_neg()
+            shot.data = tensor.clone()
         if shot.data.numel() > self._kept:
             shot.omitted = f"{shot.data.numel()} elements, more than {self._kept} are kept as a summary"
 

@@ -164,6 +164,9 @@ def find_site(file: SourceFile, code: CodeType, lasti: int) -> Site:
     if operation.startswith(("STORE_", "DELETE_")) and isinstance(node, ast.stmt) and not hasattr(node, "body"):
         line, offset = node.lineno, node.col_offset
         end_line, end_offset = node.end_lineno or line, node.end_col_offset or offset
+    head = header_of(node)
+    if head is not None:
+        line, offset, end_line, end_offset = head
     column, end_column = file.column(line, offset), file.column(end_line, end_offset)
     text = file.extract(line, column, end_line, end_column)
     if node is None:
@@ -186,6 +189,20 @@ def find_site(file: SourceFile, code: CodeType, lasti: int) -> Site:
         test,
         inlined,
     )
+
+
+def header_of(node: ast.AST | None) -> tuple[int, int, int, int] | None:
+    """The part of a compound statement that runs at its head: what a `for` iterates, what a `with` enters."""
+    match node:
+        case ast.For(iter=part) | ast.AsyncFor(iter=part) | ast.If(test=part) | ast.While(test=part):
+            pass
+        case ast.With(items=items) | ast.AsyncWith(items=items):
+            part = items[-1].context_expr
+        case ast.stmt() if getattr(node, "body", None):
+            return node.lineno, node.col_offset, node.lineno, node.col_offset + len(type(node).__name__)
+        case _:
+            return None
+    return part.lineno, part.col_offset, part.end_lineno or part.lineno, part.end_col_offset or part.col_offset
 
 
 def order_of(node: ast.AST, statement: ast.stmt | None, lasti: int) -> tuple[int, int, int]:
