@@ -160,6 +160,18 @@ def test_what_the_dtype_cannot_hold_is_no_difference(tmp_path: Path) -> None:
     assert verified(tmp_path, one_edge([1e-30], [1.0], [0.0])).failures
 
 
+def test_terms_that_cancel_are_right_to_their_rounding(tmp_path: Path) -> None:
+    # The bias before a normalization: its gradient is the sum of numbers that cancel, and only rounding is left.
+    terms, ones = [1.0, 2.0, -3.0], [1.0, 1.0, 1.0]
+    found = verified(tmp_path, one_edge(terms, ones, 1e-6))
+    assert (found.edges.held, found.edges.cancelled, found.failures) == (1, 1, [])
+    assert any("their terms cancel" in line for line in report(found))
+    found = verified(tmp_path, one_edge(terms, [[1.0], [1.0], [1.0]], [1e-6], form="jacobian"))
+    assert (found.edges.held, found.edges.cancelled) == (1, 1)
+    assert verified(tmp_path, one_edge(terms, ones, 1e-4)).failures
+    assert verified(tmp_path, one_edge(terms, ones, 1e-6, dtype="float64")).failures
+
+
 def test_every_reason_for_not_checking_is_told(tmp_path: Path) -> None:
     def build(t: HandmadeTrace) -> None:
         up = t.value(t.tensor(), 1.0)
@@ -178,7 +190,7 @@ def test_every_reason_for_not_checking_is_told(tmp_path: Path) -> None:
     }
     lines = list(report(found))
     assert lines[0] == "nothing to check: no backward step whose numbers are kept"
-    assert "  not checked: 1 edge: user code" in lines
+    assert "not checked: 1 edge: user code" in lines
 
 
 def test_an_edge_whose_gradient_a_hook_replaced_is_counted_apart(tmp_path: Path) -> None:

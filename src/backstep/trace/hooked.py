@@ -11,7 +11,7 @@ import numpy as np
 
 from backstep.trace.decode import decode_value
 from backstep.trace.records import Accumulate, Backward, EventRow, ValueRow
-from backstep.trace.rounding import relative_error, tolerance
+from backstep.trace.rounding import largest, relative_error, tolerance
 
 if TYPE_CHECKING:
     from backstep.trace.trace import Trace
@@ -72,5 +72,5 @@ def adds_up(trace: Trace, arrival: Arrival) -> bool | None:
     dtype = trace.metas[arrival.arrived.meta].dtype
     if len(parts) == 1 and parts[0].dtype == dtype:
         return np.array_equal(total, there, equal_nan=True)  # nothing was added, so nothing is rounded
-    error = relative_error(total, there, dtype, len(arrays))
+    error = relative_error(total, there, dtype, len(arrays), max(largest(array) for array in (*arrays, there)))
     return error <= tolerance(dtype, *(part.dtype for part in parts))

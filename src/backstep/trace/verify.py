@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,8 @@ import numpy as np
 from backstep.trace.batch import KIND_CODE
 from backstep.trace.event import AccumulateEvent, Array, BackwardEvent, Edge, Value
 from backstep.trace.hooked import adds_up, arrivals
-from backstep.trace.rounding import as_real, relative_error, tolerance
+from backstep.trace.reasons import grouped
+from backstep.trace.rounding import as_real, difference, largest, relative_error, rounding, tolerance
 
 if TYPE_CHECKING:
     from backstep.trace.trace import Trace
@@ -39,8 +40,10 @@ class Comparison:
     subject: str
     error: float
     allowed: float
-    expected: tuple[float, ...]
-    recorded: tuple[float, ...]
+    expected: tuple[float, ...] = ()
+    recorded: tuple[float, ...] = ()
+    cancelled: bool = False
+    """The terms cancel out: the sum is nearly nothing beside them, and right to the rounding of the terms."""
 
     @property
     def holds(self) -> bool:
@@ -52,6 +55,7 @@ class Tally:
     """The comparisons of one kind: how many held, the worst, those that failed, and why others were not made."""
 
     held: int = 0
+    cancelled: int = 0
     worst: Comparison | None = None
     failures: list[Comparison] = field(default_factory=list)
     unchecked: Counter[str] = field(default_factory=Counter)
@@ -63,6 +67,7 @@ class Tally:
     def take(self, comparison: Comparison) -> None:
         if comparison.holds:
             self.held += 1
+            self.cancelled += comparison.cancelled
         else:
             self.failures.append(comparison)
         if self.worst is None or comparison.error > self.worst.error:
@@ -136,13 +141,14 @@ def check_edge(event: BackwardEvent, edge: Edge) -> Comparison:
     if not (np.isfinite(factor).all() and all(np.isfinite(array).all() for array in upstream)):
         raise Unchecked("NaN or Inf in upstream or local")
     wide = factor.astype(np.float64)
+    shape, several = downstream.shape, len(event.upstream) > 1
     if local.form == "elementwise":
-        product, terms = _elementwise(upstream, wide, downstream.shape)
+        product = _elementwise(upstream, wide, shape)
     else:
-        product, terms = _contract(upstream, wide, downstream.shape, several=len(event.upstream) > 1)
+        product = _contract(upstream, wide, shape, several=several)
     allowed = tolerance(edge.downstream.dtype, *(value.dtype for value in event.upstream if value is not None))
     subject = f"{event.op} -> {edge.input or _target(edge)}"
-    return _compare(event.position, subject, product, downstream, edge.downstream.dtype, allowed, terms)
+    return _compare(Comparison(event.position, subject, 0.0, allowed), product, downstream, edge.downstream.dtype)
 
 
 def _kept(value: Value, what: str) -> Array:
@@ -153,27 +159,39 @@ def _kept(value: Value, what: str) -> Array:
     return as_real(array.reshape(value.shape))
 
 
-def _elementwise(upstream: list[Array], local: Array, shape: tuple[int, ...]) -> tuple[Array, int]:
+@dataclass(frozen=True, slots=True)
+class Total:
+    """Sums of products: their values, the magnitudes of the terms of each together, and how many terms that were."""
+
+    values: Array
+    magnitudes: Array
+    terms: int
+
+
+def _elementwise(upstream: list[Array], local: Array, shape: tuple[int, ...]) -> Total:
     if len(upstream) != 1:
         raise Unchecked("an elementwise local gradient of several outputs")
-    return _reduced(upstream[0].astype(np.float64) * local, shape)
+    product = upstream[0].astype(np.float64) * local
+    total = _reduced(product, shape)
+    return Total(total, _reduced(np.abs(product), shape), _terms(product, total))
 
 
-def _contract(upstream: list[Array], local: Array, shape: tuple[int, ...], *, several: bool) -> tuple[Array, int]:
+def _contract(upstream: list[Array], local: Array, shape: tuple[int, ...], *, several: bool) -> Total:
     """Upstream times a Jacobian: of several outputs those that a gradient arrived at, one after the other."""
     arrived = np.concatenate([array.ravel() for array in upstream]).astype(np.float64)
     outputs = local.shape[:1] if several else upstream[0].shape
     if local.shape[: len(outputs)] != outputs or prod(outputs) != arrived.size:
         raise Unchecked("a local Jacobian of another shape than upstream")
     inputs = local.shape[len(outputs) :]
-    product = arrived @ local.reshape(arrived.size, prod(inputs))
-    reduced, terms = _reduced(product.reshape(inputs), shape)
-    return reduced, terms * max(arrived.size, 1)
+    matrix = local.reshape(arrived.size, prod(inputs))
+    product = (arrived @ matrix).reshape(inputs)
+    total = _reduced(product, shape)
+    magnitudes = _reduced((np.abs(arrived) @ np.abs(matrix)).reshape(inputs), shape)
+    return Total(total, magnitudes, _terms(product, total) * max(arrived.size, 1))
 
 
-def _reduced(product: Array, shape: tuple[int, ...]) -> tuple[Array, int]:
-    """Sums over what was broadcast, as the engine does once a node has run; and how many terms went into each."""
-    size = product.size
+def _reduced(product: Array, shape: tuple[int, ...]) -> Array:
+    """Sums over what was broadcast, as the engine does once a node has run."""
     if product.shape != shape:
         lead = product.ndim - len(shape)
         if lead < 0:
@@ -183,7 +201,11 @@ def _reduced(product: Array, shape: tuple[int, ...]) -> tuple[Array, int]:
         product = product.sum(axis=axes, keepdims=True)
     if product.shape != shape:
         raise Unchecked("a local gradient of another shape than downstream")
-    return product, max(size // max(product.size, 1), 1)
+    return product
+
+
+def _terms(product: Array, total: Array) -> int:
+    return max(product.size // max(total.size, 1), 1)
 
 
 def _target(edge: Edge) -> str:
@@ -222,22 +244,23 @@ def check_accumulation(event: AccumulateEvent) -> Comparison:
         raise Unchecked("NaN or Inf in what arrived or was there")
     if any(part.shape != after.shape for part in parts):
         raise Unchecked("parts of another shape than the gradient")
-    total = sum(parts[1:], parts[0])
+    total = Total(sum(parts[1:], parts[0]), sum((np.abs(part) for part in parts), np.zeros(after.shape)), 2)
     allowed = tolerance(event.after.dtype, event.arrived.dtype)
-    return _compare(event.position, f"{event.tensor}.grad", total, after, event.after.dtype, allowed, 2)
+    comparison = Comparison(event.position, f"{event.tensor}.grad", 0.0, allowed)
+    return _compare(comparison, total, after, event.after.dtype)
 
 
-def _compare(
-    position: int, subject: str, expected: Array, recorded: Array, dtype: str, allowed: float, terms: int
-) -> Comparison:
-    error = relative_error(expected, recorded, dtype, terms)
-    if error <= allowed:
-        return Comparison(position, subject, error, allowed, (), ())
-    with np.errstate(invalid="ignore"):
-        gap = np.nan_to_num(np.abs(expected - recorded), nan=np.inf).ravel()
-    worst = np.argsort(-gap, kind="stable")[:SHOWN_NUMBERS]
-    flat, there = expected.ravel()[worst], recorded.ravel()[worst]
-    return Comparison(position, subject, error, allowed, tuple(flat.tolist()), tuple(there.tolist()))
+def _compare(made: Comparison, total: Total, recorded: Array, dtype: str) -> Comparison:
+    """The comparison with its error, and where it fails its numbers, the worst first."""
+    error = relative_error(total.values, recorded, dtype, total.terms)
+    if error <= made.allowed:
+        return replace(made, error=error)
+    gap = difference(total.values, recorded, dtype)
+    if (gap <= rounding(dtype, total.magnitudes)).all():
+        return replace(made, error=float(gap.max()) / largest(total.magnitudes), cancelled=True)
+    worst = np.argsort(-gap.ravel(), kind="stable")[:SHOWN_NUMBERS]
+    expected, there = total.values.ravel()[worst].tolist(), recorded.ravel()[worst].tolist()
+    return replace(made, error=error, expected=tuple(expected), recorded=tuple(there))
 
 
 def report(found: Verification) -> Iterator[str]:
@@ -249,8 +272,8 @@ def report(found: Verification) -> Iterator[str]:
         yield from _tally_lines(found.sums, "sums hold (contributions = upstream)")
         yield from _tally_lines(found.leaves, "accumulations hold (before + arrived = after)")
     for tally, what in ((found.edges, "edge"), (found.sums, "sum"), (found.leaves, "accumulation")):
-        for reason, count in sorted(tally.unchecked.items(), key=lambda item: (-item[1], item[0])):
-            yield f"  not checked: {count:,} {what}{'s' if count != 1 else ''}: {reason}"
+        for reason, count in grouped(tally.unchecked):
+            yield f"not checked: {count:,} {what}{'s' if count != 1 else ''}: {reason}"
     yield from _failure_lines(found.failures)
 
 
@@ -263,6 +286,8 @@ def _tally_lines(tally: Tally, words: str) -> Iterator[str]:
     elif tally.worst is not None:
         worst = "; all exactly"
     yield f"{tally.held:,} of {tally.checked:,} {words}{worst}"
+    if tally.cancelled:
+        yield f"{tally.cancelled:,} of them are nearly nothing, since their terms cancel: right to the terms' rounding"
 
 
 def _failure_lines(failures: list[Comparison]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from rich.segment import Segment
 from rich.style import Style
 
 from backstep.trace.batch import GRAD, KIND_CODE, VALUE
+from backstep.trace.reasons import grouped
 from backstep.trace.records import KINDS, Backward, Forward
 from backstep.trace.trace import Trace
 from backstep.view.rows import Row, fit, safe
@@ -180,7 +181,7 @@ def _locals(trace: Trace) -> list[str]:
                 reason = trace.strings[edge.local.omitted if edge.local else edge.why]
                 reasons[reason or "no reason given"] += 1
     lines = [f"{kept:,} of {kept + reasons.total():,} kept{_survey(len(positions))}"]
-    lines += [f"{count:,} not kept: {reason}" for reason, count in reasons.most_common(REASONS)]
+    lines += [f"{count:,} not kept: {reason}" for reason, count in grouped(reasons)[:REASONS]]
     return lines if kept or reasons else ["none"]
 
 
