@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from backstep.trace import event as e
 from backstep.trace import records as r
+from backstep.trace.file import TraceError
 
 if TYPE_CHECKING:
     from backstep.trace.trace import Trace
@@ -122,18 +123,22 @@ def decode_event(trace: Trace, position: int, row: r.EventRow) -> e.Event:
 
 
 def decode_value(trace: Trace, row: r.ValueRow) -> e.Value:
-    meta = trace.metas[row.meta]
+    try:
+        meta, omitted = trace.metas[row.meta], trace.strings[row.omitted] or None
+        name = trace.name(row.tensor, row.name)
+    except IndexError:
+        raise TraceError(f"{trace.path}: a value of tensor {row.tensor} is damaged") from None
     return e.Value(
         row.tensor,
         row.version,
-        trace.name(row.tensor, row.name),
+        name,
         meta.shape,
         meta.dtype,
         meta.layout,
         meta.device,
         meta.requires_grad,
         meta.leaf,
-        trace.strings[row.omitted] or None,
+        omitted,
         trace,
         row.scalar,
         row.payload,

@@ -145,7 +145,7 @@ class Trace:
         """The first line of the jsonl export."""
         with self._lock:
             stored = self._header
-            exit_ = dict(stored.get("exit") or {"status": "running", "code": None, "exception": None})
+            exit_ = {"status": "running", "code": None, "exception": None, **(stored.get("exit") or {})}
             if exit_["status"] == "running" and not self._reader.running():
                 exit_["status"] = "killed"
             return {
@@ -193,7 +193,10 @@ class Trace:
                     if batch.first != self._count or len(columns) != batch.count:
                         raise TraceError(f"{self.path}: batch {batch.id} is damaged")
                     self._take_tables(self._tables_decoder.decode(batch.tables))
-                    self.facts.add(np.frombuffer(batch.facts, FACT))
+                    facts = np.frombuffer(batch.facts, FACT)
+                    if len(facts) and facts["position"].min() < 0:
+                        raise ValueError("a fact before the first event")
+                    self.facts.add(facts)
                     self._take_columns(columns)
                     new.append(columns)
                     self._batch_ids.append(batch.id)

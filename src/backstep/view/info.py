@@ -155,9 +155,8 @@ def _by_leaf(trace: Trace, kind: str) -> dict[int, int]:
 def _shape(trace: Trace, leaf: int) -> str:
     """The leaf's shape, from the first event that carries it or its gradient."""
     for field in (VALUE, GRAD):
-        positions = trace.facts.positions(leaf, field)
-        if len(positions):
-            position = int(positions[0])
+        position = trace.next_fact(leaf, field, -1)
+        if position is not None and position < len(trace):
             value = trace.value_at(leaf, position) if field == VALUE else trace.grad_at(leaf, position)
             if value is not None:
                 return str(list(value.shape))
