@@ -1,0 +1,227 @@
+"""The whole run as a tree that folds like an accordion: only the way to now is open.
+
+Rows are found by arithmetic on where stretches start; nothing is built beyond the window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from rich.segment import Segment
+from rich.style import Style
+
+from backstep.replay.moment import Moment, PhaseSpan
+from backstep.trace.event import Event, Value
+from backstep.trace.trace import Trace
+from backstep.view.brief import brief, number
+from backstep.view.glyphs import PHASE_WORDS, glyph, ink, op_name
+from backstep.view.rows import Row, fill_rows, fit, join, safe
+from backstep.view.runs import Runs, context_label, iteration_context, losses_of, phases_of, runs_of
+from backstep.view.theme import Theme
+from backstep.view.title import title_row
+from backstep.view.window import thumb, top_of_window
+
+ALL_PHASES = 48
+"""An iteration with more events than that opens only its current phase."""
+OPEN, FOLDED = "▾", "▸"
+FUTURE = "·"
+
+
+def title(moment: Moment, width: int, theme: Theme) -> Row:
+    return title_row(5, "Events", f"{moment.count:,}", width, theme)
+
+
+def build(moment: Moment, width: int, height: int, theme: Theme) -> list[Row]:
+    """The rows around now, with a scroll bar when there are more."""
+    outline = _Outline(moment)
+    total, current = outline.total, outline.current
+    top = top_of_window(current, total, height)
+    covered = thumb(top, total, height)
+    rows = []
+    for line, index in enumerate(range(top, min(total, top + height))):
+        row = fit(outline.row(index, width - 1, theme), width - 1)
+        if index == current:
+            row = _highlighted(row, theme.here(moment.event.phase))
+        rows.append([*row, Segment(" ", Style(bgcolor=theme.rule.color) if line in covered else None)])
+    return fill_rows(rows, width, height)
+
+
+def _highlighted(row: Row, style: Style) -> Row:
+    return [Segment(text, (own or Style.null()) + style) for text, own, _ in row]
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Rows that follow one another and are drawn by one function of their index."""
+
+    count: int
+    draw: Callable[[int, int, Theme], Row]
+
+
+class _Outline:
+    """Which rows there are at a moment: blocks, from the top down, and which row is now."""
+
+    def __init__(self, moment: Moment) -> None:
+        self.moment = moment
+        self.trace = moment.trace
+        self.runs = runs_of(moment.trace)
+        self.blocks: list[_Block] = []
+        self.total = 0
+        self.current = 0
+        self._lay_out()
+
+    def row(self, index: int, width: int, theme: Theme) -> Row:
+        for block in self.blocks:
+            if index < block.count:
+                return block.draw(index, width, theme)
+            index -= block.count
+        return []
+
+    def _add(self, count: int, draw: Callable[[int, int, Theme], Row]) -> None:
+        if count > 0:
+            self.blocks.append(_Block(count, draw))
+            self.total += count
+
+    def _lay_out(self) -> None:
+        runs, now = self.runs, self.moment.position
+        outer = runs.outer_at(now)
+        inner = runs.inner_of(outer)
+        self._add(outer + 1, partial(self._outer_row, 0))
+        if len(inner) == 1:
+            self._lay_out_phases(*runs.outer_span(outer), 1)
+        else:
+            here = runs.inner_at(now)
+            self._add(here - inner.start + 1, partial(self._inner_row, inner.start))
+            self._lay_out_phases(*runs.inner_span(here), 2)
+            self._add(inner.stop - here - 1, partial(self._inner_row, here + 1))
+        self._add(len(runs.outer) - outer - 1, partial(self._outer_row, outer + 1))
+
+    def _lay_out_phases(self, first: int, last: int, depth: int) -> None:
+        now = self.moment.position
+        everything = last - first < ALL_PHASES
+        for phase in phases_of(self.trace, first, last):
+            here = phase.first <= now <= phase.last
+            opened = here or everything
+            self._add(1, partial(self._phase_row, phase, opened, depth))
+            if here:
+                self.current = self.total + now - phase.first
+            if opened:
+                count = phase.last - phase.first + 1
+                self._add(count, partial(self._event_row, phase.first, depth + 1))
+
+    # rows
+
+    def _outer_row(self, base: int, offset: int, width: int, theme: Theme) -> Row:
+        index = base + offset
+        key = int(self.runs.outer_keys[index])
+        label = context_label(self.trace, key) if key else _outside(self.runs, index)
+        return self._fold_row(label, self.runs.outer_span(index), 0, width, theme)
+
+    def _inner_row(self, base: int, offset: int, width: int, theme: Theme) -> Row:
+        first, last = self.runs.inner_span(base + offset)
+        context = iteration_context(self.trace, first)
+        label = context_label(self.trace, context) if context is not None else "between"
+        return self._fold_row(label, (first, last), 1, width, theme)
+
+    def _fold_row(self, label: str, span: tuple[int, int], depth: int, width: int, theme: Theme) -> Row:
+        first, last = span
+        now = self.moment.position
+        opened = first <= now <= last
+        style = theme.strong if opened else theme.text if last < now else theme.dim
+        left = [Segment("  " * depth + (OPEN if opened else FOLDED) + " ", theme.dim), Segment(label, style)]
+        loss = losses_of(self.trace).within(first, min(last, now) if opened else last)
+        known = losses_of(self.trace).within(first, last) is not None
+        note = f"loss {number(loss)}" if loss is not None else FUTURE if known else _counted(last - first + 1)
+        return join(left, [Segment(f"{note} ", theme.dim)], width)
+
+    def _phase_row(self, phase: PhaseSpan, opened: bool, depth: int, _: int, width: int, theme: Theme) -> Row:
+        begun = phase.first <= self.moment.position
+        style = theme.phase(phase.phase) + Style(bold=True) if begun else theme.dim
+        left = [
+            Segment("  " * depth + (OPEN if opened else FOLDED) + " ", theme.dim),
+            Segment(PHASE_WORDS[phase.phase], style),
+        ]
+        return join(left, [Segment(f"{_counted(phase.last - phase.first + 1)} ", theme.dim)], width)
+
+    def _event_row(self, base: int, depth: int, offset: int, width: int, theme: Theme) -> Row:
+        position = base + offset
+        event = self.trace.event(position)
+        now = self.moment.position
+        color = ink(event.kind, event.phase, theme)
+        mark = "➤ " if position == now else "  "
+        past = position <= now
+        name = theme.dim if not past else theme.strong if position == now else theme.text
+        left = [
+            Segment("  " * (depth - 1) + mark, theme.key),
+            Segment(f"{glyph(event.kind)} ", color),
+            Segment("╷ " if event.kind == "forward" and event["parent"] is not None else "", theme.rule),
+            Segment(_name(event), name),
+            Segment(_target(event), theme.dim),
+        ]
+        value = _result(self.trace, event) if past else FUTURE
+        return join(left, [Segment(f" {value} ", color if past else theme.dim)], width)
+
+
+def _outside(runs: Runs, index: int) -> str:
+    if len(runs.outer) == 1:
+        return "the script"
+    return "before the loop" if index == 0 else "after the loop" if index == len(runs.outer) - 1 else "between loops"
+
+
+def _counted(count: int) -> str:
+    return f"{count:,} op" if count == 1 else f"{count:,} ops"
+
+
+def _name(event: Event) -> str:
+    match event.kind:
+        case "accumulate":
+            return "Accumulate"
+        case "output" | "note":
+            return safe(str(event["text"]).strip())
+        case "exception":
+            return safe(f"{event['type']}: {event['message']}")
+        case _:
+            return op_name(event)
+
+
+def _target(event: Event) -> str:
+    """What an event writes, or where the gradient goes."""
+    match event.kind:
+        case "forward":
+            return f" → {safe(event['outputs'][0].name)}" if event["outputs"] else ""
+        case "backward":
+            inputs = [edge.input for edge in event["edges"] if edge.needed and edge.input]
+            return f" ∇ {safe(', '.join(inputs))}" if inputs else ""
+        case "backward_start":
+            return f" from {safe(', '.join(root.name for root in event['roots']))}"
+        case "accumulate" | "grad_write" | "zero_grad":
+            return f" {safe(event['tensor'])}.grad"
+        case "update":
+            return f" {safe(event['tensor'])}"
+        case _:
+            return ""
+
+
+def _result(trace: Trace, event: Event) -> str:
+    """The number that an event leaves behind, or the norm."""
+    value = _left_behind(event)
+    if value is not None:
+        return brief(trace, value)
+    return "None" if event.kind in ("zero_grad", "grad_write") else ""
+
+
+def _left_behind(event: Event) -> Value | None:
+    match event.kind:
+        case "forward":
+            return next(iter(event["outputs"]), None)
+        case "backward_start":
+            return next((seed for seed in event["seeds"] if seed is not None), None)
+        case "backward":
+            return next((e.downstream for e in event["edges"] if e.needed and e.downstream is not None), None)
+        case "accumulate" | "grad_write" | "zero_grad" | "update":
+            after: Value | None = event["after"]
+            return after
+        case _:
+            return None

@@ -1,0 +1,94 @@
+"""The first row: where one is in the run, and in what state the run is. Parts give way by rank when it is narrow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from rich.segment import Segment
+from rich.style import Style
+
+from backstep.replay.moment import Moment
+from backstep.view.glyphs import PHASE_WORDS, glyph, ink, op_name
+from backstep.view.rows import Row, fit, safe, width_of
+from backstep.view.theme import Theme
+
+ALWAYS = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of the header; the highest rank goes first when there is no room."""
+
+    row: Row
+    rank: int
+
+
+def build(moment: Moment, width: int, height: int, theme: Theme) -> list[Row]:
+    """The header: the crumb on the left, the state and the position on the right."""
+    crumb, state = _crumb(moment, theme), _state(moment, theme)
+    while _needed(crumb, theme) + _needed(state, theme) > width:
+        rank = max((part.rank for part in (*crumb, *state)), default=ALWAYS)
+        if rank == ALWAYS:
+            break
+        crumb, state = _without(crumb, rank), _without(state, rank)
+    left, right = _joined(crumb, _arrow(theme)), _joined(state, Segment(" ", theme.bar))
+    gap = width - width_of(left) - width_of(right)
+    row = [*left, Segment(" " * max(1, gap), theme.bar), *right]
+    return [fit(row, width, theme.bar)][:height]
+
+
+def _crumb(moment: Moment, theme: Theme) -> list[Part]:
+    event = moment.event
+    color = theme.bar + ink(event.kind, event.phase, theme)
+    script = str(moment.trace.header["script"] or "recording")
+    brand = [Segment(" backstep ", theme.brand), Segment(" ", theme.bar)]
+    parts = [Part([*brand, Segment(safe(script), theme.bar + theme.strong)], 4)]
+    for depth, (name, value) in enumerate(event.loops.items()):
+        parts.append(Part([Segment(f"{safe(name) or 'pass'} {value}", theme.bar)], 3 if depth > 1 else 1))
+    word = PHASE_WORDS[event.phase].upper()
+    parts.append(Part([Segment(f"{glyph(event.kind)} {word}", color + Style(bold=True))], ALWAYS))
+    parts.append(Part([Segment(op_name(event), theme.bar + theme.strong)], 5))
+    return parts
+
+
+def _state(moment: Moment, theme: Theme) -> list[Part]:
+    mark, word, color = _status(moment, theme)
+    style = theme.bar + color
+    return [
+        Part([Segment(mark, style)], ALWAYS),
+        Part([Segment(f"{word} ", style)], 2),
+        Part([Segment("event", theme.bar)], 6),
+        Part([Segment(f"#{moment.position:,} of {moment.count:,} ", theme.bar)], ALWAYS),
+    ]
+
+
+def _status(moment: Moment, theme: Theme) -> tuple[str, str, Style]:
+    """Whether the script still runs, and how it ended if not well."""
+    status = moment.trace.header["exit"]["status"]
+    return {
+        "running": ("●", "LIVE", theme.good),
+        "exception": ("✗", "crashed", theme.error),
+        "killed": ("✗", "killed", theme.error),
+        "interrupted": ("✗", "interrupted", theme.error),
+    }.get(status, ("■", "paused", theme.text))
+
+
+def _arrow(theme: Theme) -> Segment:
+    return Segment(" › ", theme.bar + theme.dim)
+
+
+def _joined(parts: list[Part], between: Segment) -> Row:
+    row: Row = []
+    for part in parts:
+        row += [between, *part.row] if row else part.row
+    return row
+
+
+def _needed(parts: Iterable[Part], theme: Theme) -> int:
+    """Cells of these parts with what stands between them, and one beside."""
+    return sum(width_of(part.row) + 3 for part in parts) - 2
+
+
+def _without(parts: list[Part], rank: int) -> list[Part]:
+    return [part for part in parts if part.rank != rank]

@@ -1,0 +1,332 @@
+"""The run in three scales: the loss curve, the passes of the outermost loop, and the iteration event by event.
+
+The curve and the ruler are kept for each size of the trace; a step only puts the playhead on them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+
+from backstep.replay.moment import Moment
+from backstep.trace.batch import KIND_CODE
+from backstep.trace.records import KINDS, PHASES
+from backstep.trace.trace import Trace
+from backstep.view.braille import filled
+from backstep.view.brief import number
+from backstep.view.glyphs import glyph, ink, op_name, short_node
+from backstep.view.memo import per_trace
+from backstep.view.rows import Row, fit, safe
+from backstep.view.runs import (
+    context_name,
+    context_value,
+    iteration_context,
+    losses_of,
+    runs_of,
+)
+from backstep.view.theme import Theme
+
+LABEL = 7
+RIGHT = 10
+GROWTH = 1.25
+"""The scale of a growing run changes in jumps, so that the curve does not creep."""
+
+
+def build(moment: Moment, width: int, height: int, theme: Theme) -> list[Row]:
+    """The curve in what room there is, then the ruler, then the iteration."""
+    room = max(1, width - LABEL - RIGHT)
+    rows = [*_curve(moment, room, height - 2, theme), _ruler(moment, room, theme)]
+    rows = [*rows[: max(0, height - 1)], _iteration(moment, width, theme)]
+    return [fit(row, width) for row in rows[:height]]
+
+
+def extent_of(moment: Moment) -> int:
+    """How many events the width of the timeline stands for."""
+    if moment.trace.header["exit"]["status"] != "running":
+        return moment.count
+    extent = 64.0
+    while extent < moment.count:
+        extent *= GROWTH
+    return int(extent)
+
+
+def _label(text: str, theme: Theme) -> Segment:
+    return Segment(set_cell_size(f" {text[: LABEL - 2]}", LABEL), theme.dim)
+
+
+# the run
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """What is drawn for the whole run, and what it is."""
+
+    label: str
+    lines: tuple[str, ...]
+
+
+@per_trace(16)
+def curve_of(trace: Trace, count: int, losses: int, extent: int, room: int, rows: int) -> Curve:
+    """The curve of a trace with `count` events and `losses` losses, in `room` cells by `rows`."""
+    edges = np.arange(2 * room + 1) * extent // (2 * room)
+    if losses:
+        heights = _loss_heights(trace, edges)
+    else:
+        heights = _backward_share(trace, edges, count)
+    heights[edges[:-1] >= count] = np.nan
+    return Curve("loss" if losses else "grads", tuple(filled(heights, rows)))
+
+
+def _loss_heights(trace: Trace, edges: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """From 0 to 1 over the run: in each column the mean of its losses, or else the one that comes next."""
+    losses = losses_of(trace)
+    positions, values = np.array(losses.positions), np.array(losses.values, np.float64)
+    finite = np.isfinite(values)
+    positions, values = positions[finite], values[finite]
+    if not len(values):
+        return np.full(len(edges) - 1, np.nan)
+    low, high = float(values.min()), float(values.max())
+    values = (values - low) / (high - low) if high > low else np.full(len(values), 0.5)
+    at = np.searchsorted(positions, edges)
+    first, last = at[:-1], at[1:]
+    sums = np.concatenate([[0.0], np.cumsum(values)])
+    means = (sums[last] - sums[first]) / np.maximum(1, last - first)
+    heights: npt.NDArray[np.float64] = np.where(last > first, means, values[np.minimum(first, len(values) - 1)])
+    return heights
+
+
+def _backward_share(trace: Trace, edges: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.float64]:
+    """Which part of the events of each column ran backward: what is left to draw when there is no scalar loss."""
+    backward = trace.columns["phase"][:count] == PHASES.index("backward")
+    sums = np.concatenate([[0], np.cumsum(backward)])
+    low, high = np.minimum(edges[:-1], count - 1), np.minimum(np.maximum(edges[1:], edges[:-1] + 1), count)
+    share: npt.NDArray[np.float64] = (sums[high] - sums[low]) / np.maximum(1, high - low)
+    return share
+
+
+def _curve(moment: Moment, room: int, rows: int, theme: Theme) -> list[Row]:
+    if rows < 1:
+        return []
+    extent = extent_of(moment)
+    curve = curve_of(moment.trace, moment.count, len(moment.trace.losses), extent, room, rows)
+    head = _column(moment.position, extent, room)
+    lines = []
+    for index, line in enumerate(curve.lines):
+        lines.append(
+            [
+                _label("" if index else curve.label, theme),
+                Segment(line[:head], theme.forward),
+                Segment(line[head], theme.key + Style(reverse=True)),
+                Segment(line[head + 1 :], theme.rule),
+                Segment("" if index else _loss_now(moment), theme.strong),
+            ]
+        )
+    return lines
+
+
+def _loss_now(moment: Moment) -> str:
+    loss = losses_of(moment.trace).upto(moment.position)
+    return "" if loss is None else f"{number(loss):>{RIGHT - 1}}"
+
+
+def _column(position: int, extent: int, room: int) -> int:
+    return min(room - 1, position * room // max(1, extent))
+
+
+# the outermost loop
+
+
+@dataclass(frozen=True, slots=True)
+class Ruler:
+    """The ticks of the outermost loop's passes, thinned to what fits."""
+
+    label: str
+    line: str
+
+
+@per_trace(16)
+def ruler_of(trace: Trace, count: int, version: int, extent: int, room: int) -> Ruler:
+    """The ruler of a trace with `count` events; `version` is that of its iterations."""
+    runs = runs_of(trace)
+    passes = np.flatnonzero(runs.outer_keys)
+    if not len(passes):
+        return Ruler("run", "─" * room)
+    line = ["─"] * room
+    name = context_name(trace, int(runs.outer_keys[passes[0]]))
+    widest = len(str(context_value(trace, int(runs.outer_keys[passes[-1]]))))
+    free = 0
+    for index in passes[:: _stride(len(passes), room, widest)].tolist():
+        column = _column(int(runs.outer[index]), extent, room)
+        text = f"┴{context_value(trace, int(runs.outer_keys[index]))}"
+        if free <= column <= room - len(text):
+            line[column : column + len(text)] = text
+            free = column + len(text) + 1
+    _mark_bad_losses(trace, line, extent)
+    return Ruler(name, "".join(line))
+
+
+def _stride(count: int, room: int, widest: int) -> int:
+    """Every how many passes there is a tick: 1, 2, 5, 10, 20, ..."""
+    stride, steps = 1, (2.0, 2.5, 2.0)
+    turn = 0
+    while count // stride * (widest + 3) > room:
+        stride = int(stride * steps[turn % 3])
+        turn += 1
+    return stride
+
+
+def _mark_bad_losses(trace: Trace, line: list[str], extent: int) -> None:
+    """NaN and Inf are no point of a curve; they are marked under it."""
+    losses = losses_of(trace)
+    for index in np.flatnonzero(~np.isfinite(losses.values)).tolist():
+        line[_column(losses.positions[index], extent, len(line))] = "✗"
+
+
+def _ruler(moment: Moment, room: int, theme: Theme) -> Row:
+    extent = extent_of(moment)
+    ruler = ruler_of(moment.trace, moment.count, moment.trace.iterations.version, extent, room)
+    head = _column(moment.position, extent, room)
+    percent = 100 * moment.position // max(1, moment.count - 1)
+    return [
+        _label(ruler.label, theme),
+        *_ticks(ruler.line[:head], theme),
+        Segment("▲", theme.key),
+        *_ticks(ruler.line[head + 1 :], theme),
+        Segment(f"{percent:>{RIGHT - 2}}%", theme.dim),
+    ]
+
+
+def _ticks(line: str, theme: Theme) -> Row:
+    """The rule thin, its numbers to be read, its warnings to be seen."""
+    row: Row = []
+    for character in line:
+        style = theme.rule if character in "─┴" else theme.error if character == "✗" else theme.dim
+        if row and row[-1].style is style:
+            row[-1] = Segment(row[-1].text + character, style)
+        else:
+            row.append(Segment(character, style))
+    return row
+
+
+# the iteration
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """An event, or a pool of them, in the iteration's row."""
+
+    first: int
+    last: int
+    kind: str
+    phase: str
+    name: str = ""
+
+    @property
+    def text(self) -> str:
+        return f"{glyph(self.kind)} {self.name}" if self.name else glyph(self.kind)
+
+
+def _iteration(moment: Moment, width: int, theme: Theme) -> Row:
+    runs = runs_of(moment.trace)
+    first, last = runs.inner_span(runs.inner_at(moment.position))
+    shown = _shown(moment.trace, first, last, moment.position)
+    room = width - LABEL
+    context = iteration_context(moment.trace, moment.position)
+    label = _label("iter" if context is not None else "", theme)
+    for chips in _named(moment.trace, shown, room):
+        if _length(chips, 1) <= room:
+            return [label, *_drawn(chips, moment, 1, theme)]
+    count = f"  {int(np.searchsorted(shown, moment.position, 'right'))}/{len(shown)}"
+    room -= len(count) + 1
+    plain = _plain(moment.trace, shown) if len(shown) <= room else ()
+    for gap in (2, 1, 0):
+        if plain and _length(plain, gap) <= room:
+            return [label, *_drawn(plain, moment, gap, theme), Segment(count, theme.dim)]
+    return [label, *_pooled(moment, shown, room, theme), Segment(count, theme.dim)]
+
+
+def _shown(trace: Trace, first: int, last: int, position: int) -> npt.NDArray[np.int64]:
+    """The events of an iteration that the cursor stops at, and the one that it is at."""
+    kinds = trace.columns["kind"][first : last + 1]
+    chosen = (kinds != KIND_CODE["output"]) & (kinds != KIND_CODE["backward_end"])
+    chosen[position - first] = True
+    return np.flatnonzero(chosen) + first
+
+
+def _named(trace: Trace, shown: npt.NDArray[np.int64], room: int) -> list[tuple[Chip, ...]]:
+    """The chips with their names, then with the dispensable ones left out; nothing where they cannot fit."""
+    if len(shown) * 3 > room:
+        return []
+    full = tuple(_chip(trace, position) for position in shown.tolist())
+    bare = tuple(Chip(c.first, c.last, c.kind, c.phase) if c.kind == "backward_start" else c for c in full)
+    return [full, bare]
+
+
+def _chip(trace: Trace, position: int) -> Chip:
+    event = trace.event(position)
+    match event.kind:
+        case "backward_start":
+            name = event["roots"][0].name if event["roots"] else "pass"
+        case "backward":
+            name = short_node(op_name(event))
+        case "accumulate" | "zero_grad" | "grad_write":
+            name = f"{event['tensor']}.grad"
+        case "update":
+            name = event["tensor"]
+        case _:
+            name = op_name(event)
+    return Chip(position, position, event.kind, event.phase, safe(str(name)))
+
+
+def _plain(trace: Trace, shown: npt.NDArray[np.int64]) -> tuple[Chip, ...]:
+    columns = trace.columns
+    return tuple(
+        Chip(p, p, KINDS[k], PHASES[f])
+        for p, k, f in zip(
+            shown.tolist(), columns["kind"][shown].tolist(), columns["phase"][shown].tolist(), strict=True
+        )
+    )
+
+
+def _length(chips: tuple[Chip, ...], gap: int) -> int:
+    breaks = sum(a.phase != b.phase for a, b in pairwise(chips))
+    return sum(cell_len(chip.text) + gap for chip in chips) + 2 * breaks
+
+
+def _drawn(chips: tuple[Chip, ...], moment: Moment, gap: int, theme: Theme) -> Row:
+    """The chips: past bright, here on its phase's colour, future dim; a bar between phases."""
+    row: Row = []
+    for index, chip in enumerate(chips):
+        if index and chip.phase != chips[index - 1].phase:
+            row.append(Segment("│ ", theme.rule))
+        row.append(Segment(chip.text, _chip_style(chip, moment.position, theme)))
+        row.append(Segment(" " * gap))
+    return row
+
+
+def _chip_style(chip: Chip, position: int, theme: Theme) -> Style:
+    if chip.first <= position <= chip.last:
+        return theme.chip(chip.phase)
+    return ink(chip.kind, chip.phase, theme) if chip.last < position else theme.dim
+
+
+def _pooled(moment: Moment, shown: npt.NDArray[np.int64], room: int, theme: Theme) -> Row:
+    """A bar of phases, each cell several events; here it shows the glyph of the event."""
+    edges = np.arange(room + 1) * len(shown) // room
+    phases = moment.trace.columns["phase"][shown[edges[:-1]]].tolist()
+    here = int(np.searchsorted(shown, moment.position))
+    cell = int(np.searchsorted(edges, here, "right")) - 1
+    row: Row = []
+    for index, code in enumerate(phases):
+        if index == cell:
+            event = moment.event
+            row.append(Segment(glyph(event.kind), theme.chip(event.phase)))
+        else:
+            row.append(Segment("━" if index < cell else "─", theme.phase(PHASES[code]) if index < cell else theme.dim))
+    return row
