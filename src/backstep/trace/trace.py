@@ -391,7 +391,7 @@ class Trace:
     def number(self, tensor: str | int) -> int:
         """The number of a tensor given by name or number; KeyError with the nearest names."""
         if isinstance(tensor, int):
-            known = tensor in self.leaves or len(self.facts.positions(tensor, VALUE)) > 0
+            known = tensor in self.leaves or tensor in self.grads or len(self.facts.positions(tensor, VALUE)) > 0
             if not known:
                 raise KeyError(f"no tensor {tensor} in this trace")
             return tensor
@@ -430,7 +430,10 @@ class Trace:
     def tensor(self, tensor: str | int) -> TensorHistory:
         """The history of a tensor, by name (all tensors that bear it) or by number."""
         number = self.number(tensor)
-        if isinstance(tensor, str) and number not in self.leaves and not tensor.endswith(".grad"):
+        owner = self.grads.get(number)
+        if owner is not None and not len(self.facts.positions(number, VALUE)):
+            return GradHistory(self, self.name(number, 0), (owner,))
+        if isinstance(tensor, str) and number not in self.leaves:
             return TensorHistory(self, tensor, tuple(self._values_named(tensor)))
         return TensorHistory(self, self.leaves.get(number, str(tensor)), (number,))
 
@@ -616,6 +619,18 @@ class TensorHistory:
 
     def __repr__(self) -> str:
         return f"<TensorHistory {self.name}>"
+
+
+class GradHistory(TensorHistory):
+    """What is known of a leaf's `.grad` over time: of whichever tensor it then was."""
+
+    def value(self, position: int) -> Value | None:
+        return self._trace.grad_at(self.numbers[0], position)
+
+    def at(self, position: int) -> Any:
+        if self.value(position) is None:
+            return Omitted(f"{self.name} is None at {position}, or had not been seen by then")
+        return super().at(position)
 
 
 def load(path: str | Path) -> Trace:
