@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rich.segment import Segment
@@ -14,6 +13,8 @@ from backstep.view.rows import Row, fit, safe, width_of
 from backstep.view.theme import Theme
 
 ALWAYS = 0
+SHORTEST = 8
+"""An op is cropped to no fewer cells; below that it goes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +28,17 @@ class Part:
 def build(moment: Moment, width: int, height: int, theme: Theme) -> list[Row]:
     """The header: the crumb on the left, the state and the position on the right."""
     crumb, state = _crumb(moment, theme), _state(moment, theme)
-    while _needed(crumb, theme) + _needed(state, theme) > width:
-        rank = max((part.rank for part in (*crumb, *state)), default=ALWAYS)
-        if rank == ALWAYS:
+    arrow, blank = Segment(" › ", theme.bar + theme.dim), Segment(" ", theme.bar)
+    op = [arrow, Segment(op_name(moment.event), theme.bar + theme.strong)]
+    for rank in range(max(part.rank for part in (*crumb, *state)), ALWAYS - 1, -1):
+        left, right = _joined(crumb, arrow), _joined(state, blank)
+        room = width - width_of(left) - width_of(right) - 1
+        if room >= 0:
             break
         crumb, state = _without(crumb, rank), _without(state, rank)
-    left, right = _joined(crumb, _arrow(theme)), _joined(state, Segment(" ", theme.bar))
-    gap = width - width_of(left) - width_of(right)
-    row = [*left, Segment(" " * max(1, gap), theme.bar), *right]
-    return [fit(row, width, theme.bar)][:height]
+    if room >= min(width_of(op), SHORTEST):
+        left = fit([*left, *op], width - width_of(right) - 1, theme.bar)
+    return [fit([*fit(left, max(0, width - width_of(right)), theme.bar), *right], width, theme.bar)][:height]
 
 
 def _crumb(moment: Moment, theme: Theme) -> list[Part]:
@@ -48,7 +51,6 @@ def _crumb(moment: Moment, theme: Theme) -> list[Part]:
         parts.append(Part([Segment(f"{safe(name) or 'pass'} {value}", theme.bar)], 3 if depth > 1 else 1))
     word = PHASE_WORDS[event.phase].upper()
     parts.append(Part([Segment(f"{glyph(event.kind)} {word}", color + Style(bold=True))], ALWAYS))
-    parts.append(Part([Segment(op_name(event), theme.bar + theme.strong)], 5))
     return parts
 
 
@@ -74,20 +76,11 @@ def _status(moment: Moment, theme: Theme) -> tuple[str, str, Style]:
     }.get(status, ("■", "paused", theme.text))
 
 
-def _arrow(theme: Theme) -> Segment:
-    return Segment(" › ", theme.bar + theme.dim)
-
-
 def _joined(parts: list[Part], between: Segment) -> Row:
     row: Row = []
     for part in parts:
         row += [between, *part.row] if row else part.row
     return row
-
-
-def _needed(parts: Iterable[Part], theme: Theme) -> int:
-    """Cells of these parts with what stands between them, and one beside."""
-    return sum(width_of(part.row) + 3 for part in parts) - 2
 
 
 def _without(parts: list[Part], rank: int) -> list[Part]:
