@@ -12,7 +12,8 @@ from backstep.view.glyphs import PHASE_WORDS, glyph, ink, op_name
 from backstep.view.rows import Row, fit, safe, width_of
 from backstep.view.theme import Theme
 
-ALWAYS = 0
+ALWAYS, DISPENSABLE = 0, 6
+"""The ranks of what never goes, and of what goes before the op is cropped."""
 SHORTEST = 8
 """An op is cropped to no fewer cells; below that it goes."""
 
@@ -30,10 +31,10 @@ def build(moment: Moment, width: int, height: int, theme: Theme) -> list[Row]:
     crumb, state = _crumb(moment, theme), _state(moment, theme)
     arrow, blank = Segment(" › ", theme.bar + theme.dim), Segment(" ", theme.bar)
     op = [arrow, Segment(op_name(moment.event), theme.bar + theme.strong)]
-    for rank in range(max(part.rank for part in (*crumb, *state)), ALWAYS - 1, -1):
+    for rank in range(DISPENSABLE, ALWAYS - 1, -1):
         left, right = _joined(crumb, arrow), _joined(state, blank)
         room = width - width_of(left) - width_of(right) - 1
-        if room >= 0:
+        if room >= (width_of(op) if rank == DISPENSABLE else 0):
             break
         crumb, state = _without(crumb, rank), _without(state, rank)
     if room >= min(width_of(op), SHORTEST):
@@ -59,8 +60,8 @@ def _state(moment: Moment, theme: Theme) -> list[Part]:
     style = theme.bar + color
     return [
         Part([Segment(mark, style)], ALWAYS),
-        Part([Segment(f"{word} ", style)], 2),
-        Part([Segment("event", theme.bar)], 6),
+        Part([Segment(word, style)], 2),
+        Part([Segment(" event", theme.bar)], DISPENSABLE),
         Part([Segment(f"#{moment.position:,} of {moment.count:,} ", theme.bar)], ALWAYS),
     ]
 
@@ -80,7 +81,7 @@ def _joined(parts: list[Part], between: Segment) -> Row:
     row: Row = []
     for part in parts:
         row += [between, *part.row] if row else part.row
-    return row
+    return row if row and row[0].text.startswith(" ") else [Segment(" ", between.style), *row]
 
 
 def _without(parts: list[Part], rank: int) -> list[Part]:
