@@ -138,19 +138,40 @@ class Summary(Record):
 def summarize(array: Array) -> Summary:
     """The summary of an array: bool counts as 0 and 1, complex by absolute value."""
     flat = np.abs(array.ravel()) if np.iscomplexobj(array) else array.ravel()
-    numbers = flat.astype(np.float64)
-    finite = np.isfinite(numbers)
-    nan = int(np.isnan(numbers).sum())
-    inf = int(numbers.size - finite.sum()) - nan
-    kept = numbers if finite.all() else numbers[finite]
-    zeros = int((kept == 0).sum())
-    if not kept.size:
-        return Summary(None, None, None, None, None, zeros, nan, inf)
+    if flat.dtype.kind not in "f":
+        flat = flat.astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
-        norm = float(np.sqrt(np.square(kept).sum()))
-        return Summary(
-            float(kept.min()), float(kept.max()), float(kept.mean()), float(kept.std()), norm, zeros, nan, inf
-        )
+        return _summarize(flat) or _summarize_finite_part(flat)
+
+
+def _summarize(flat: Array) -> Summary | None:
+    """The summary, in few passes, since a recorder makes one of every large tensor; None unless all is finite."""
+    if not flat.size:
+        return Summary(None, None, None, None, None, 0, 0, 0)
+    numbers = flat.astype(np.float64)
+    mean = float(numbers.sum()) / flat.size
+    work = numbers * numbers
+    square = float(work.sum())
+    if not math.isfinite(square):
+        return None
+    np.subtract(numbers, mean, out=work)
+    np.multiply(work, work, out=work)
+    std = math.sqrt(float(work.sum()) / flat.size)
+    zeros = flat.size - int(np.count_nonzero(flat))
+    return Summary(float(flat.min()), float(flat.max()), mean, std, math.sqrt(square), zeros, 0, 0)
+
+
+def _summarize_finite_part(flat: Array) -> Summary:
+    finite = np.isfinite(flat)
+    kept = flat[finite].astype(np.float64)
+    nan = int(np.isnan(flat).sum())
+    inf = flat.size - kept.size - nan
+    if not kept.size:
+        return Summary(None, None, None, None, None, 0, nan, inf)
+    norm = float(np.sqrt(np.square(kept).sum()))
+    zeros = int((kept == 0).sum())
+    low, high, mean, std = float(kept.min()), float(kept.max()), float(kept.mean()), float(kept.std())
+    return Summary(low, high, mean, std, norm, zeros, nan, inf)
 
 
 def summarize_number(number: float) -> Summary:
