@@ -147,9 +147,9 @@ class TorchWatcher(importlib.abc.MetaPathFinder):
             return None
         sys.meta_path.remove(self)
         spec = importlib.util.find_spec("torch")
-        loader = spec.loader if spec is not None else None
-        if spec is None or loader is None:
+        if spec is None or spec.loader is None:
             return spec
+        loader: Any = spec.loader
         imported = self._imported
 
         class Loader(importlib.abc.Loader):
@@ -190,7 +190,7 @@ def run_script(run: Run) -> None:
     main.__file__ = path
     main.__dict__["__cached__"] = None
     main.__loader__ = importlib.machinery.SourceFileLoader("__main__", path)
-    main.__dict__["__annotations__"] = {}
+    main.__annotations__ = {}
     sys.modules["__main__"] = main
     with open(path, "rb") as stream:
         source = stream.read()
@@ -217,6 +217,11 @@ def clean(error: BaseException) -> BaseException:
 OWN = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
+DISPATCHING = tuple(
+    os.path.join("torch", *path) for path in (("_compile.py",), ("_dynamo", "eval_frame.py"), ("_ops.py",))
+)
+
+
 def without_ours(traceback: types.TracebackType | None) -> types.TracebackType | None:
     """A traceback without our frames, and without torch's detour over a function mode."""
     kept: list[types.TracebackType] = []
@@ -224,9 +229,16 @@ def without_ours(traceback: types.TracebackType | None) -> types.TracebackType |
         code = traceback.tb_frame.f_code
         name = code.co_filename
         detour = code.co_name == "handle_torch_function" and name.endswith(os.path.join("torch", "overrides.py"))
-        repeated = bool(kept) and detour
-        if repeated:
+        if kept and detour:
             kept.pop()  # the function that went round is there again after the detour
+        if code.co_name == "__torch_dispatch__" and name.startswith(OWN):
+            # Our dispatch mode is reached and left through frames of torch's own.
+            while kept and kept[-1].tb_frame.f_code.co_filename.endswith(DISPATCHING):
+                kept.pop()
+            traceback = traceback.tb_next
+            if traceback is not None and traceback.tb_frame.f_code.co_filename.endswith(DISPATCHING):
+                traceback = traceback.tb_next
+            continue
         hooked = fast_path(traceback)
         if hooked is not None:
             kept.append(hooked)

@@ -15,11 +15,11 @@ import torch
 from backstep.recorder.frames import Where
 from backstep.recorder.grads import is_zero
 from backstep.recorder.jacobian import local_gradients
-from backstep.recorder.mode import Recording, weight
+from backstep.recorder.mode import Recording, sequence_number, weight
 from backstep.recorder.nodes import ACCUMULATE, KEY, Twin
 from backstep.recorder.scribe import EdgeFact
 from backstep.recorder.session import Session
-from backstep.recorder.snapshot import Snapshot, unseen
+from backstep.recorder.snapshot import Snapshot
 
 UNKNOWN = "the op that made it was not seen (another thread, or before the recording)"
 
@@ -100,7 +100,8 @@ class NodeRun:
                 None if grad is None else session.camera.gradient(grad, names.get((node, output), "grad"))
                 for output, grad in enumerate(grads)
             ]
-            self._edges = [self._edge(index, twin, target, output) for index, (target, output) in enumerate(node.next_functions)]
+            targets = enumerate(node.next_functions)
+            self._edges = [self._edge(index, twin, target, output) for index, (target, output) in targets]
             if session.options.local_entries:
                 packed = twin is not None and twin.packed
                 local_gradients(node, grads, self._edges, session.options.local_entries, packed)
@@ -131,8 +132,8 @@ class NodeRun:
             size = 0
             for edge, grad in zip(self._edges, inputs, strict=False):
                 if grad is None:
-                    if not edge.why:
-                        edge.why = "no gradient came out: None, which counts as zero" if edge.node >= 0 or edge.leaf >= 0 else ""
+                    if edge.node >= 0 or edge.leaf >= 0:
+                        edge.why = "no gradient came out: None, which counts as zero"
                     continue
                 if edge.node < 0 and edge.leaf < 0:
                     continue
@@ -141,7 +142,7 @@ class NodeRun:
                 if edge.local is not None and edge.local.data is not None:
                     size += edge.local.data.nbytes
             twin: Twin = node.metadata[KEY]
-            why = "" if twin.position >= 0 else reason(node)
+            why = "" if twin.position >= 0 else reason(session, node)
             session.emit(
                 "backward", backward.where, twin.module, backward.number, twin.node, node.name(), twin.position, why,
                 self._upstream, self._edges, size=size + weight([u for u in self._upstream if u is not None]),
@@ -196,8 +197,10 @@ class LeafRun:
         self._before = self._arrived = None
 
 
-def reason(node: Any) -> str:
+def reason(session: Session, node: Any) -> str:
     """Why a node has no twin."""
+    if any(first <= node._sequence_nr() < end for first, end in session.thread.differentiable_passes):
+        return "made by a backward pass itself (create_graph=True)"
     if node.name() in ("AsStridedBackward0", "CopySlices"):
         return "made anew by autograd after an in-place change of a view or its base"
     return UNKNOWN
@@ -244,6 +247,7 @@ class Engine:
         if not session.enabled or state.busy:
             return self._original(outputs, *args, **kwargs)
         outer = state.backward
+        first = sequence_number()
         backward: Pass | None = None
         with session.guarded("a backward pass"):
             backward = self._start(outputs, args, kwargs)
@@ -261,6 +265,8 @@ class Engine:
             state.backward = outer
             backward.remove()
         with session.guarded("the end of a backward pass"):
+            if sequence_number() > first:
+                state.differentiable_passes.append((first, sequence_number()))
             self._end(backward, captured, kwargs)
         return captured
 
@@ -296,13 +302,10 @@ class Engine:
         for output, shot in zip(outputs, shots, strict=False):
             node = output.grad_fn if isinstance(output, torch.Tensor) else output.node
             if node is None and isinstance(output, torch.Tensor) and output.requires_grad:
-                with unseen():
-                    pass
                 node = torch.autograd.graph.get_gradient_edge(output).node
             if node is not None:
                 nodes.append(node)
-                number = output.output_nr if isinstance(output, torch.Tensor) else output.output_nr
-                backward.names[(node, number)] = f"{shot.name}.grad"
+                backward.names[(node, output.output_nr)] = f"{shot.name}.grad"
         backward.hook(nodes)
         return backward
 

@@ -9,23 +9,27 @@ from typing import Any
 import torch
 
 TAKES_OUT = frozenset(
-    "item tolist numpy __bool__ __float__ __int__ __index__ __complex__ "
-    "__array__ equal allclose is_nonzero __contains__ __dlpack__".split()
+    """
+    item tolist numpy __bool__ __float__ __int__ __index__ __complex__ __array__ equal allclose is_nonzero
+    __contains__ __dlpack__
+    """.split()
 )
 """What takes a value out of torch."""
 
 SILENT = frozenset(
-    "size dim ndimension numel nelement stride storage_offset element_size storage untyped_storage data_ptr "
-    "is_contiguous is_floating_point is_complex is_signed is_tensor is_storage is_same_size is_inference is_pinned "
-    "is_shared is_conj is_neg is_set_to get_device register_hook register_post_accumulate_grad_hook retain_grad "
-    "has_names dim_order __len__ __hash__ __repr__ __str__ __format__ __reduce__ __reduce_ex__ __setstate__ __dir__ "
-    "names backward grad typename result_type can_cast promote_types broadcast_shapes get_default_dtype "
-    "_is_view _is_zerotensor _nnz __dlpack_device__ _has_compatible_shallow_copy_type _version "
-    "_make_subclass _make_wrapper_subclass pin_memory __torch_dispatch__ ".split()
+    """
+    size dim ndimension numel nelement stride storage_offset element_size storage untyped_storage data_ptr
+    is_contiguous is_floating_point is_complex is_signed is_tensor is_storage is_same_size is_inference
+    is_pinned is_shared is_conj is_neg is_set_to get_device register_hook register_post_accumulate_grad_hook
+    retain_grad has_names dim_order __len__ __hash__ __repr__ __str__ __format__ __reduce__ __reduce_ex__
+    __setstate__ __dir__ names backward grad typename result_type can_cast promote_types broadcast_shapes
+    get_default_dtype _is_view _is_zerotensor _nnz __dlpack_device__ _has_compatible_shallow_copy_type _version
+    _make_subclass _make_wrapper_subclass pin_memory __torch_dispatch__
+    """.split()
 )
 """Sizes, properties and registrations: no events."""
 
-PROPERTIES = frozenset("data T mT H mH real imag".split())
+PROPERTIES = frozenset(["data", "T", "mT", "H", "mH", "real", "imag"])
 """Properties that make a tensor."""
 
 RESULT_IS_ARGUMENT = frozenset({"requires_grad_", "retains_grad", "share_memory_", "rename_", "refine_names"})
@@ -56,12 +60,13 @@ class Function:
             else:
                 self.sort = {"grad": Sort.SET_GRAD, "data": Sort.SET_DATA}.get(prop, Sort.BARE)
             name = prop
-        elif name in SILENT or name.startswith(("_has_", "is_")) and name not in TAKES_OUT:
+        elif name in SILENT or (name.startswith(("_has_", "is_")) and name not in TAKES_OUT):
             self.sort = Sort.BARE
         self.op = written(name)
         self.takes_out = name in TAKES_OUT
 
 
+OPERATORS = frozenset("add sub mul div truediv floordiv pow matmul mod and or xor lshift rshift".split())
 ALIASES = {"__and__": "bitwise_and", "__or__": "bitwise_or", "__xor__": "bitwise_xor", "__invert__": "bitwise_not"}
 
 
@@ -72,9 +77,8 @@ def written(name: str) -> str:
     if not (name.startswith("__") and name.endswith("__")):
         return name
     plain = name.strip("_")
-    known = ("add", "sub", "mul", "div", "truediv", "floordiv", "pow", "matmul", "mod", "and", "or", "xor", "lshift", "rshift")
     for prefix, suffix in (("r", ""), ("i", "_")):
-        if plain[:1] == prefix and plain[1:] in known:
+        if plain[:1] == prefix and plain[1:] in OPERATORS:
             plain = plain[1:] + suffix
             break
     return plain.replace("truediv", "div").replace("floordiv", "floor_divide").replace("mod", "remainder")

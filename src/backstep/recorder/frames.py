@@ -20,7 +20,9 @@ LIBRARIES = tuple({os.path.realpath(sysconfig.get_path(p)) + os.sep for p in ("p
 
 SCRIPT, LIBRARY, TORCH, HIDDEN = range(4)
 HIDING = frozenset({"<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>", "<frozen runpy>"})
-WRAPPERS = frozenset({"wrapper", "_no_grad_wrapper", "decorate_context", "inner", "profile_hook_step", "_fn", "wrapped", "handle_torch_function"})
+WRAPPERS = frozenset(
+    "wrapper wrapped _no_grad_wrapper decorate_context inner profile_hook_step _fn handle_torch_function".split()
+)
 
 
 class Token:
@@ -239,7 +241,8 @@ class Loops:
             self._activations += 1
             new = Pass(loop, self._activations)
             passes.append(new)
-            self._open(new, frame, passes[-2].context if len(passes) > 1 else context, site.fetch and loop is wanted[-1])
+            above = passes[-2].context if len(passes) > 1 else context
+            self._open(new, frame, above, site.fetch and loop is wanted[-1])
         activation.order = (1 << 30, 0, 0) if site.test else site.order
         activation.callee = called
         return passes[-1].context if passes else context
@@ -272,7 +275,8 @@ class Loops:
         under_way.seen = {n: values.get(n) if type(values.get(n)) is int else id(values.get(n)) for n in values}
         under_way.seen[""] = above
         under_way.pending = pending
-        under_way.context = self._begin(above, under_way.activation, under_way.loop.head, under_way.index, name, number)
+        loop = under_way.loop.head
+        under_way.context = self._begin(above, under_way.activation, loop, under_way.index, name, number, pending)
 
     def _bind_late(self, under_way: Pass, frame: FrameType) -> None:
         values = read_variables(frame, under_way.loop.variables)

@@ -63,10 +63,11 @@ def emit(
     after = [session.camera.snap(t, where.bound or where.expression) for t in outputs]
     node = next((t.grad_fn for t in outputs if t.grad_fn is not None and t.grad_fn._sequence_nr() >= start), None)
     twin: Twin | None = None
-    if node is not None and KEY not in node.metadata:
+    metadata: Any = None if node is None else node.metadata
+    if metadata is not None and KEY not in metadata:
         inputs = [(name, "" if needed else NO_GRAD) for name, needed in names]
         twin = Twin(next(session.nodes), session.scribe.position, edges_of(args, inputs), False, session.module)
-        node.metadata[KEY] = twin
+        metadata[KEY] = twin
     if where.bound is not None and len(outputs) == 1:
         session.tensors.rename(session.tensors.entry(outputs[0]), where.bound, 2)
         after[0].name = session.tensors.entry(outputs[0]).name

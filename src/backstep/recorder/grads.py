@@ -11,7 +11,7 @@ import torch
 
 from backstep.recorder.calls import Function
 from backstep.recorder.frames import Where
-from backstep.recorder.snapshot import Snapshot, unreadable, unseen
+from backstep.recorder.snapshot import Snapshot, unreadable
 from backstep.recorder.tensors import Entry
 
 if TYPE_CHECKING:
@@ -147,14 +147,13 @@ class Writes:
         first = self._session.tensors.entry(self._tensors[0])
         base = first.base or first
         if (base.leaf or base.grad_of is not None) and not result.requires_grad and function.op in SHARING:
-            with unseen():
-                same = (
-                    not unreadable(result)
-                    and not unreadable(self._tensors[0])
-                    and result.device == self._tensors[0].device
-                    and result.data_ptr() == self._tensors[0].data_ptr()
-                    and result.numel() == self._tensors[0].numel()
-                )
+            same = (
+                not unreadable(result)
+                and not unreadable(self._tensors[0])
+                and result.device == self._tensors[0].device
+                and result.data_ptr() == self._tensors[0].data_ptr()
+                and result.numel() == self._tensors[0].numel()
+            )
             if same:
                 entry.base = base
 
@@ -196,9 +195,9 @@ def emit_grad_change(
 
 def is_zero(tensor: torch.Tensor) -> bool:
     """Whether nothing but zeros is in it."""
-    with unseen():
-        if unreadable(tensor):
-            return False
-        if tensor.layout is not torch.strided:
-            return tensor._nnz() == 0 if tensor.layout is torch.sparse_coo else False
+    if unreadable(tensor):
+        return False
+    if tensor.layout is not torch.strided:
+        return tensor._nnz() == 0 if tensor.layout is torch.sparse_coo else False
+    with torch._C._AutoDispatchBelowAutograd():
         return not bool(tensor.count_nonzero().item())

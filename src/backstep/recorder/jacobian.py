@@ -17,15 +17,24 @@ from backstep.recorder.snapshot import first_line, unreadable
 
 ELEMENTWISE = frozenset(
     name + "Backward0"
-    for name in """Abs Acos Acosh Add Addcdiv Addcmul Angle Asin Asinh Atan Atan2 Atanh Ceil Clamp ClampMax ClampMin
-    Clone Copysign Cos Cosh Deg2Rad Digamma Div Elu Erf Erfc Erfinv Exp Exp2 Expm1 Floor Fmax Fmin Fmod Frac Gelu
+    for name in """
+    Abs Acos Acosh Add Addcdiv Addcmul Angle Asin Asinh Atan Atan2 Atanh Ceil Clamp ClampMax ClampMin Clone
+    Copysign Cos Cosh Deg2Rad Digamma Div Elu Erf Erfc Erfinv Exp Exp2 Expm1 Floor Fmax Fmin Fmod Frac Gelu
     Hardshrink Hardsigmoid Hardswish Hardtanh Hypot I0 LeakyRelu Lerp Lgamma Log Log10 Log1P Log2 LogSigmoid
-    Logaddexp Logaddexp2 Logit MaskedFill Maximum Minimum Mish Mul NanToNum NativeDropout Neg Positive Polygamma Pow
-    Rad2Deg Reciprocal Relu Relu6 Remainder Round Rsqrt Rsub Selu Sgn Sigmoid Sign Silu Sin Sinc Sinh Softplus
-    Softshrink Sqrt Sub Tan Tanh Threshold ToCopy Trunc Where Xlogy SpecialEntr SpecialErfcx SpecialI1 SpecialXlog1Py
-    SpecialLogNdtr SpecialNdtri""".split()
-) | {f"{name}Backward{n}" for name in ("Add", "Sub", "Mul", "Div", "Pow", "Clamp", "Lerp", "Fmod", "Remainder", "MaskedFill", "Rsub", "Round", "Maximum", "Threshold") for n in range(1, 4)}
+    Logaddexp Logaddexp2 Logit MaskedFill Maximum Minimum Mish Mul NanToNum NativeDropout Neg Positive Polygamma
+    Pow Rad2Deg Reciprocal Relu Relu6 Remainder Round Rsqrt Rsub Selu Sgn Sigmoid Sign Silu Sin Sinc Sinh
+    Softplus Softshrink Sqrt Sub Tan Tanh Threshold ToCopy Trunc Where Xlogy SpecialEntr SpecialErfcx SpecialI1
+    SpecialXlog1Py SpecialLogNdtr SpecialNdtri
+    """.split()
+) | {
+    f"{name}Backward{overload}"
+    for name in "Add Sub Mul Div Pow Clamp Lerp Fmod Remainder MaskedFill Rsub Round Maximum Threshold".split()
+    for overload in range(1, 4)
+}
 """Nodes whose every output element depends on one element of each input (with broadcasting)."""
+
+WRONG_IN_VMAP = frozenset({"AsStridedScatterBackward0", "AsStridedBackward0"})
+"""Nodes that vmap gives other numbers than a row alone: they look at memory."""
 
 LOOPED = 512
 """Rows that are computed one by one where a node refuses to be vectorised."""
@@ -45,7 +54,7 @@ def local_gradients(node: Any, grads: Any, edges: list[EdgeFact], limit: int, pa
     state = torch.is_grad_enabled()
     torch._C._set_grad_enabled(False)
     try:
-        with torch._C.DisableTorchFunction(), warnings.catch_warnings():
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             fill(node, grads, edges, limit)
     except Exception as error:
@@ -122,8 +131,9 @@ def elementwise(node: Any, grad: torch.Tensor, edges: list[EdgeFact], limit: int
         return True
     results = as_tuple(node(torch.ones_like(grad)))
     needed = [index for index, edge in enumerate(edges) if edge.node >= 0 or edge.leaf >= 0]
-    if any(results[i] is None or results[i].shape != grad.shape or results[i].layout is not torch.strided for i in needed):
-        return False
+    for result in (results[index] for index in needed):
+        if result is None or result.shape != grad.shape or result.layout is not torch.strided:
+            return False
     for index in needed:
         edges[index].local = Local("elementwise", tuple(grad.shape), results[index].clone())
     return True
@@ -152,14 +162,14 @@ def jacobians(
     if rows == 0:
         stacked = [arrived[0].new_zeros((0, *shapes[i][0], *((2,) if shapes[i][1] else ()))) for i in wanted]
     else:
-        stacked = run_rows(pull, basis, rows)
-    several = len(arrived) > 1
+        stacked = run_rows(pull, basis, rows, vectorised=node.name() not in WRONG_IN_VMAP)
+    several = len(grads) > 1
     heads = (rows,) if several else (*arrived[0].shape, *((2,) if arrived[0].is_complex() else ()))
-    return {index: data.reshape(*heads, *data.shape[1:]) for index, data in zip(wanted, stacked, strict=True)}
+    return {index: data.reshape((*heads, *data.shape[1:])) for index, data in zip(wanted, stacked, strict=True)}
 
 
-def run_rows(pull: Any, basis: list[torch.Tensor], rows: int) -> list[torch.Tensor]:
-    if rows > FEW:
+def run_rows(pull: Any, basis: list[torch.Tensor], rows: int, *, vectorised: bool) -> list[torch.Tensor]:
+    if rows > FEW and vectorised:
         try:
             return list(torch.vmap(pull, randomness="same")(*basis))
         except Exception:
@@ -194,7 +204,7 @@ def reduce_to(result: torch.Tensor, shape: tuple[int, ...], is_complex: bool) ->
     if tuple(result.shape) != shape:
         result = result.sum_to_size(shape)
     if is_complex:
-        return torch.view_as_real(result if result.is_complex() else result + 0j)
+        return torch.view_as_real((result if result.is_complex() else result + 0j).resolve_conj().resolve_neg())
     return result.real if result.is_complex() else result
 
 

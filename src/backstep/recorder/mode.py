@@ -26,6 +26,7 @@ LEARNED = 1 << 14
 """How many kinds of call are remembered; then they are learned anew."""
 
 sequence_number = torch._C._autograd._get_sequence_nr
+Signature = tuple[Any, ...]
 
 
 class Learned:
@@ -41,7 +42,7 @@ class Learned:
 class Part:
     """An aten op inside a composite."""
 
-    __slots__ = ("aten", "arguments", "inplace", "inputs", "op", "outputs", "sequence")
+    __slots__ = ("arguments", "aten", "inplace", "inputs", "op", "outputs", "sequence")
 
     def __init__(self, func: Any, args: Any, kwargs: dict[str, Any]) -> None:
         self.op = func._schema.name.split("::")[-1]
@@ -57,7 +58,7 @@ class Parts(TorchDispatchMode):
     """Collects the aten ops of one call."""
 
     def __init__(self, session: Session) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._session = session
         self.parts: list[Part] = []
 
@@ -83,6 +84,26 @@ class Call:
         "args", "autocast", "function", "grad_enabled", "inputs", "kwargs", "learned", "parts", "sequence", "signature",
         "tensors", "versions", "writes",
     )  # fmt: skip
+
+    def __init__(
+        self, session: Session, function: Function, args: Any, kwargs: dict[str, Any], key: Signature,
+        learned: Learned | None,
+    ) -> None:  # fmt: skip
+        self.function = function
+        self.args = args
+        self.kwargs = kwargs
+        self.tensors = list(tensors_in((args, kwargs) if kwargs else args))
+        self.inputs = [session.camera.snap(t) for t in self.tensors]
+        self.versions = [shot.version for shot in self.inputs]
+        self.grad_enabled = torch.is_grad_enabled()
+        self.autocast = autocast()
+        self.writes = Writes(session, function, self.tensors)
+        if function.sort is Sort.SET_GRAD:
+            self.writes.keep_grad(args[0])
+        self.signature = key
+        self.learned = learned
+        self.parts = Parts(session) if learned is None or learned.composite else None
+        self.sequence = sequence_number()
 
 
 class Recording(TorchFunctionMode):
@@ -145,26 +166,9 @@ class Recording(TorchFunctionMode):
     # before
 
     def _before(self, func: Any, function: Function, args: Any, kwargs: dict[str, Any]) -> Call | None:
-        session = self._session
-        call = Call()
-        with session.guarded(function.op):
-            call.function = function
-            call.args, call.kwargs = args, kwargs
-            call.tensors = list(tensors_in((args, kwargs) if kwargs else args))
-            call.inputs = [session.camera.snap(t) for t in call.tensors]
-            call.versions = [shot.version for shot in call.inputs]
-            call.grad_enabled = torch.is_grad_enabled()
-            call.autocast = autocast()
-            call.writes = Writes(session, function, call.tensors)
-            if function.sort is Sort.SET_GRAD:
-                call.writes.keep_grad(args[0])
-            call.signature = signature(func, args, kwargs)
-            call.learned = self._learned.get(call.signature)
-            call.parts = None
-            if call.learned is None or call.learned.composite:
-                call.parts = Parts(session)
-            call.sequence = sequence_number()
-            return call
+        with self._session.guarded(function.op):
+            key = signature(func, args, kwargs)
+            return Call(self._session, function, args, kwargs, key, self._learned.get(key))
         return None
 
     # after

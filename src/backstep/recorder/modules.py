@@ -135,7 +135,7 @@ class Modules:
             return
         parts = AtenOps(self._session)
         take_from_stack(self._mode)
-        parts.__enter__()
+        parts.__enter__()  # type: ignore[no-untyped-call]
         self._fused.append((module, parts))
 
     def _return_to_mode(self) -> None:

@@ -66,7 +66,7 @@ def claim(session: Session, call: Call, parts: list[Part], results: list[torch.T
     module = session.module
     starts = [part.sequence for part in parts]
     found: list[tuple[int, int, Any]] = []
-    stack = [tensor.grad_fn for tensor in results if tensor.grad_fn is not None]
+    stack: list[Any] = [tensor.grad_fn for tensor in results if tensor.grad_fn is not None]
     seen: set[Any] = set()
     while stack:
         node = stack.pop()
@@ -131,4 +131,9 @@ def align(edges: Any, named: list[tuple[str, bool]]) -> list[tuple[str, bool]]:
         return named
     needing = [pair for pair in named if pair[1]]
     other = [pair for pair in named if not pair[1]]
-    return [needing.pop(0) if target is not None and needing else (other.pop(0) if other else ("", False)) for target, _ in edges]
+    none = ("", False)
+    aligned = []
+    for target, _ in edges:
+        source = needing if target is not None and needing else other
+        aligned.append(source.pop(0) if source else none)
+    return aligned

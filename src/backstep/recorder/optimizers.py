@@ -119,7 +119,7 @@ class Optimizers:
         leaf = session.tensors.leaf(parameter)
         after = session.camera.snap(parameter)
         grad = change.grad
-        if parameter.grad is not None and (grad is None or step.changes and has_closure(step)):
+        if parameter.grad is not None and (grad is None or (step.changes and has_closure(step))):
             session.tensors.gradient(parameter.grad, leaf)
             grad = session.camera.snap(parameter.grad)
         old, new = change.state, state_of(session, step.optimizer, parameter)

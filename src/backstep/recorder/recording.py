@@ -65,7 +65,12 @@ class Recording:
         removals = [install_torch(self._session)]
         if self._options.output:
             removals.append(Streams(self._session).install())
-        self._remove = lambda: [removal() for removal in reversed(removals)] and None
+
+        def remove() -> None:
+            for removal in reversed(removals):
+                removal()
+
+        self._remove = remove
 
     def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
         _current.remove(self)
@@ -137,4 +142,5 @@ def exit_of(error: BaseException | None) -> dict[str, Any]:
     if isinstance(error, KeyboardInterrupt):
         return {"status": "interrupted", "code": 130, "exception": "KeyboardInterrupt"}
     text = str(error)
-    return {"status": "exception", "code": 1, "exception": f"{type(error).__name__}: {text}" if text else type(error).__name__}
+    name = type(error).__name__
+    return {"status": "exception", "code": 1, "exception": f"{name}: {text}" if text else name}

@@ -180,8 +180,10 @@ class Scribe:
     def _grad_of(self, number: int, leaf: int) -> None:
         self._builder.grads.append((number, leaf))
 
-    def _begin(self, parent: int, loop: int, head: int, index: int, name: str, value: int | None) -> None:
-        self._builder.contexts.append(r.ContextRow(parent, loop, head, index, self._text(name), fit(value)))
+    def _begin(
+        self, parent: int, loop: int, head: int, index: int, name: str, value: int | None, pending: bool
+    ) -> None:
+        self._builder.contexts.append(r.ContextRow(parent, loop, head, index, self._text(name), fit(value), pending))
 
     def _bind(self, context: int, name: str, value: int | None) -> None:
         self._builder.context_values.append((context, self._text(name), fit(value)))
@@ -200,13 +202,13 @@ class Scribe:
         first_node: int, nodes: int, parent: int, grad_enabled: bool, inplace: bool, autocast: str,
     ) -> None:  # fmt: skip
         ins = tuple(map(self._value, inputs))
-        for shot, row in zip(inputs, ins, strict=True):
-            self._sighting(shot, row)
+        for shot, value in zip(inputs, ins, strict=True):
+            self._sighting(shot, value)
         outs = tuple(map(self._value, outputs))
-        for shot, row in zip(outputs, outs, strict=True):
+        for shot, value in zip(outputs, outs, strict=True):
             self._builder.fact(shot.tensor, VALUE)
             if shot.tensor in self._leaves:
-                self._seen_leaves[shot.tensor] = (row.scalar, row.payload)
+                self._seen_leaves[shot.tensor] = (value.scalar, value.payload)
         given = tuple((self._text(name), value) for name, value in arguments)
         row = r.Forward(
             self._text(op), self._text(aten), ins, outs, given, first_node, nodes, parent, grad_enabled, inplace,

@@ -10,6 +10,7 @@ import itertools
 import os
 import sys
 import threading
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
@@ -18,7 +19,7 @@ from typing import Any
 from backstep.recorder.frames import Frames, Loops, Where
 from backstep.recorder.options import Options
 from backstep.recorder.scribe import Scribe
-from backstep.recorder.snapshot import Camera, first_line
+from backstep.recorder.snapshot import Camera, first_line, unseen
 from backstep.recorder.syntax import SourceFile
 from backstep.recorder.tensors import Tensors
 from backstep.trace.file import TraceWriter
@@ -39,6 +40,8 @@ class ThreadState(threading.local):
         """The optimizer step under way, whose inner ops are not recorded."""
         self.busy = False
         """Inside a hook of ours."""
+        self.differentiable_passes: deque[tuple[int, int]] = deque(maxlen=64)
+        """The sequence numbers that the nodes made by the last such passes have: from, to."""
 
 
 class Session:
@@ -75,11 +78,11 @@ class Session:
             state.loops = Loops(self._begin, self._bind)
         return self.frames.where(frame, state.loops)
 
-    def _begin(self, parent: int, loop: int, head: int, index: int, name: str, value: int | None) -> int:
+    def _begin(self, parent: int, loop: int, head: int, index: int, name: str, value: int | None, pending: bool) -> int:
         number = next(self._contexts)
         # Activations are counted a thread; two threads must not share one.
         activation = (threading.get_native_id() << 32) + loop
-        self.scribe.tell(("begin", parent, activation, head, index, name, value))
+        self.scribe.tell(("begin", parent, activation, head, index, name, value, pending))
         return number
 
     def _bind(self, context: int, name: str, value: int | None) -> None:
@@ -110,7 +113,8 @@ class Session:
         """What goes wrong inside becomes a note."""
         busy, self.thread.busy = self.thread.busy, True
         try:
-            yield
+            with unseen():
+                yield
         except Exception as error:
             if os.environ.get("BACKSTEP_DEBUG"):
                 raise

@@ -23,20 +23,17 @@ EMPTY = ("empty", "new_empty")
 
 
 class unseen:
-    """No mode, hook or graph of the user's sees what is done inside."""
+    """No mode and no tensor subclass of the user's sees what is done inside."""
 
-    __slots__ = ("_dispatch", "_function", "_grad")
+    __slots__ = ("_dispatch", "_function")
 
     def __enter__(self) -> None:
         self._function = torch._C.DisableTorchFunction()
         self._dispatch = torch._C._DisableTorchDispatch()
-        self._grad = torch._C._AutoDispatchBelowAutograd()
         self._function.__enter__()
         self._dispatch.__enter__()
-        self._grad.__enter__()
 
     def __exit__(self, *error: Any) -> None:
-        self._grad.__exit__(*error)
         self._dispatch.__exit__(*error)
         self._function.__exit__(*error)
 
@@ -76,14 +73,13 @@ class Camera:
         empty = op.startswith(EMPTY)
         if not empty and not self._empty:
             return
-        with unseen():
-            for tensor in results:
-                if unreadable(tensor) or tensor.layout is not torch.strided:
-                    continue
-                if empty:
-                    self._empty[tensor.data_ptr()] = True
-                else:
-                    self._empty.pop(tensor.data_ptr(), None)
+        for tensor in results:
+            if unreadable(tensor) or tensor.layout is not torch.strided:
+                continue
+            if empty:
+                self._empty[tensor.data_ptr()] = True
+            else:
+                self._empty.pop(tensor.data_ptr(), None)
 
     def gradient(self, tensor: torch.Tensor, name: str) -> Snapshot:
         """A gradient on its way: named by what it is the gradient of, wherever else its memory serves."""
@@ -93,26 +89,21 @@ class Camera:
         return shot
 
     def snap(self, tensor: torch.Tensor, name: str = "") -> Snapshot:
-        """The tensor as it is now. Never raises: what cannot be read is omitted, with the reason."""
+        """The tensor as it is now; to be called in `Session.guarded`, where nothing of the user's looks on.
+
+        Never raises: what cannot be read is omitted, with the reason.
+        """
         entry = self._tensors.entry(tensor, name)
         try:
             version = tensor._version
         except RuntimeError:
             version = 0  # inference tensors keep no count
-        with unseen():
-            meta = (
-                tuple(tensor.shape),
-                tensor.dtype,
-                tensor.layout,
-                tensor.device,
-                tensor.requires_grad,
-                tensor.is_leaf,
-            )
-            shot = Snapshot(entry.number, version, entry.name, meta)
-            try:
-                self._read(tensor, shot)
-            except Exception as error:
-                shot.omitted = f"cannot be read: {first_line(error)}"
+        meta = (tensor.shape, tensor.dtype, tensor.layout, tensor.device, tensor.requires_grad, tensor.is_leaf)
+        shot = Snapshot(entry.number, version, entry.name, meta)
+        try:
+            self._read(tensor, shot)
+        except Exception as error:
+            shot.omitted = f"cannot be read: {first_line(error)}"
         return shot
 
     def _read(self, tensor: torch.Tensor, shot: Snapshot) -> None:
@@ -127,14 +118,17 @@ class Camera:
             shot.scalar = tensor.item()
             return
         if tensor.layout is not torch.strided:
-            tensor = tensor.to_dense()
-            shot.data = tensor.clone()
+            # Reading a sparse tensor can count as a change of it.
+            unchanged = torch.autograd.grad_mode._unsafe_preserve_version_counter(tensor)
+            with unchanged, torch._C._AutoDispatchBelowAutograd():
+                shot.data = tensor.to_dense()
         else:
             if tensor.is_conj():
                 tensor = tensor.resolve_conj()
             if tensor.is_neg():
                 tensor = tensor.resolve_neg()
-            shot.data = tensor.clone()
+            with torch._C._AutoDispatchBelowAutograd():
+                shot.data = tensor.clone()
         if shot.data.numel() > self._kept:
             shot.omitted = f"{shot.data.numel()} elements, more than {self._kept} are kept as a summary"
 
@@ -159,7 +153,7 @@ def first_line(error: BaseException) -> str:
 
 def to_array(tensor: torch.Tensor) -> np.ndarray[Any, Any]:
     """The numbers of a clone, little-endian and contiguous; half precision widened."""
-    with unseen():
+    with unseen(), torch._C._AutoDispatchBelowAutograd():
         tensor = tensor.detach().to(WIDENED.get(tensor.dtype, tensor.dtype)).cpu().contiguous()
         array: np.ndarray[Any, Any] = tensor.numpy()
     return array

@@ -6,6 +6,7 @@ One file is parsed once, one instruction resolved once. Positions come from `cod
 from __future__ import annotations
 
 import ast
+import contextlib
 import dis
 import itertools
 import sys
@@ -78,10 +79,8 @@ class SourceFile:
         except (OSError, SyntaxError, UnicodeDecodeError):
             return cls(path, shown, [])
         file = cls(path, shown, text.splitlines())
-        try:
+        with contextlib.suppress(SyntaxError, ValueError, RecursionError):
             file._index(ast.parse(text))
-        except (SyntaxError, ValueError, RecursionError):
-            pass
         return file
 
     @property
@@ -219,7 +218,8 @@ def innermost(file: SourceFile, line: int, offset: int) -> ast.AST | None:
     """The smallest statement around a position that no expression has exactly."""
     best: ast.stmt | None = None
     for statement in file.statements:
-        start, end = (statement.lineno, statement.col_offset), (statement.end_lineno or 0, statement.end_col_offset or 0)
+        start = (statement.lineno, statement.col_offset)
+        end = (statement.end_lineno or 0, statement.end_col_offset or 0)
         if start <= (line, offset) <= end and (best is None or start >= (best.lineno, best.col_offset)):
             best = statement
     return best

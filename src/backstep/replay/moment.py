@@ -189,7 +189,7 @@ def phase_spans(trace: Trace, first: int, last: int) -> tuple[PhaseSpan, ...]:
     start, current = first, int(phases[0])
     for offset in np.flatnonzero(phases[1:] != phases[:-1]).tolist():
         following = int(phases[offset + 1])
-        if following == other or following == current:
+        if following in (other, current):
             continue
         if current == other:
             current = following

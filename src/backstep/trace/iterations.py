@@ -17,10 +17,8 @@ class Iterations:
         self._training: set[int] = set()
         self._fallback: set[int] = set()
         self._delivered: dict[int, int] = {}
-        self._loopless = False
         self._used: set[int] = set()
         self._numbers: list[int | None] = [None]
-        self._pass_numbers: dict[int, int] = {}
         self._last_pass = 0
         self.version = 0
         """Changes when the number of an event that is already read may have changed."""
@@ -41,6 +39,11 @@ class Iterations:
         if context <= 0:
             raise ValueError(f"context {context} is no pass of a loop")
         self._contexts[context] = ContextRow(old.parent, old.loop, old.head, old.index, name, value)
+        if old.pending:
+            # Its number was not given yet, nor was that of the few contexts made while its iterator was asked.
+            self.version += 1
+            for later in range(context, len(self._contexts)):
+                self._number(later)
 
     def chain(self, context: int) -> list[int]:
         """The contexts around an event, outermost first."""
@@ -93,7 +96,9 @@ class Iterations:
         row = self._contexts[context]
         if len(self._numbers) <= context:
             self._numbers.append(None)
-        if row.head in self._active:
+        if row.pending:
+            self._numbers[context] = None
+        elif row.head in self._active:
             self._numbers[context] = self._last_pass
             self._last_pass += 1
         else:

@@ -133,6 +133,8 @@ class ContextRow(Row, frozen=True):
     index: int
     name: int
     value: int | None
+    pending: bool = False
+    """Its iterator is still being asked: it counts when its body begins, which `context_values` then tells."""
 
 
 class Forward(Row, frozen=True, tag="forward"):

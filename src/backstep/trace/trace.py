@@ -288,6 +288,8 @@ class Trace:
         loops: dict[str, int] = {}
         for context in self.iterations.chain(int(self._columns["context"][position])):
             row = self.iterations.row(context)
+            if row.pending:
+                continue
             name, number = self.strings[row.name], 2
             while name in loops:
                 name, number = f"{self.strings[row.name]}#{number}", number + 1
