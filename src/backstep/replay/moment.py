@@ -12,13 +12,9 @@ from functools import cached_property
 import numpy as np
 
 from backstep.trace.batch import GRAD, KIND_CODE, VALUE
-from backstep.trace.event import AccumulateEvent, BackwardEvent, Event, ForwardEvent, Source, Value
+from backstep.trace.event import Array, BackwardEvent, Event, ForwardEvent, Source, Value
 from backstep.trace.records import PHASES
 from backstep.trace.trace import Trace
-
-STORIES = 10_000
-"""At most so many writes of one `.grad` are read back to find when it was last empty."""
-
 
 class GradKind(Enum):
     """The five states of a `.grad`."""
@@ -75,109 +71,37 @@ class Moment:
     # where in the run
 
     @cached_property
-    def iteration_span(self) -> tuple[int, int]:
-        """The first and last position of the events around this one that belong to the same iteration."""
-        return iteration_span(self.trace, self.position)
-
-    @cached_property
-    def phase_spans(self) -> tuple[PhaseSpan, ...]:
-        """The phases of this iteration, in order. Output and the like belong to the phase that they fall into."""
-        first, last = self.iteration_span
-        return phase_spans(self.trace, first, last)
-
-    # twins
-
-    @cached_property
-    def twin(self) -> int | None:
-        """The forward op of a backward event, the backward event of a forward op."""
-        return twin_of(self.trace, self.event)
-
-    @cached_property
-    def origin(self) -> Source | None:
-        """Where the node that runs was born: the source of its forward op."""
-        if isinstance(self.event, BackwardEvent) and self.event.forward is not None:
-            return self.trace.source_at(self.event.forward)
-        return None
-
-    # state
-
-    @cached_property
-    def leaves(self) -> tuple[int, ...]:
-        """The leaves that have been seen by now, in the order in which they came."""
-        return tuple(n for n in self.trace.leaves if self._seen(n))
-
-    def _seen(self, leaf: int) -> bool:
-        return any(self.trace.last_fact(leaf, field, self.position) is not None for field in (VALUE, GRAD))
-
-    def value(self, tensor: int) -> Value | None:
-        """The tensor after this event."""
-        return self.trace.value_at(tensor, self.position)
-
-    def previous_value(self, tensor: int) -> Value | None:
-        """The tensor before its last write."""
-        last = self.trace.last_fact(tensor, VALUE, self.position)
-        return None if not last else self.trace.value_at(tensor, last - 1)
-
-    def grad(self, leaf: int) -> Value | None:
-        """The leaf's `.grad` after this event."""
-        return self.trace.grad_at(leaf, self.position)
-
-    def writer(self, tensor: int, field: int = VALUE) -> int | None:
-        """Where the tensor (`VALUE`) or its `.grad` (`GRAD`) was last written."""
-        return self.trace.last_fact(tensor, field, self.position)
-
-    def next_writer(self, tensor: int, field: int = VALUE) -> int | None:
-        return self.trace.next_fact(tensor, field, self.position)
-
-    def grad_state(self, leaf: int) -> GradState:
-        """Which of the five states the leaf's `.grad` is in."""
-        trace = self.trace
-        last = trace.last_fact(leaf, GRAD, self.position)
-        if last is None:
-            return GradState(GradKind.NONE)
-        kind = trace.event(last)
-        if kind["after"] is None:
-            return GradState(GradKind.NONE, 0, last)
-        if kind.kind == "zero_grad":
-            return GradState(GradKind.ZEROED, 0, last)
-        count = self._passes_since_empty(leaf, last)
-        update = trace.last_fact(leaf, VALUE, self.position)
-        used = update is not None and update > last and trace.kind_at(update) == KIND_CODE["update"]
-        here, there = trace.iteration_at(self.position), trace.iteration_at(last)
-        if used and here != there:
-            return GradState(GradKind.STALE, count, last)
-        if count > 1:
-            return GradState(GradKind.SUM, count, last)
-        return GradState(GradKind.FRESH if here == there else GradKind.STALE, count, last)
-
-    def _passes_since_empty(self, leaf: int, last: int) -> int:
-        passes = 0
-        position: int | None = last
-        for _ in range(STORIES):
-            if position is None:
-                break
-            event = self.trace.event(position)
-            if event.kind == "zero_grad":
-                break
-            if isinstance(event, AccumulateEvent):
-                passes += 1
-                if event.fresh:
-                    break
-            position = self.trace.last_fact(leaf, GRAD, position - 1) if position else None
-        return passes
+    def iteration_span(trace: Trace, position: int) -> tuple[int, int]:
+    """The first and last position of the run of events around one that have the same iteration."""
+    number = trace.iterations.numbers[int(trace.columns["context"][position])]
+    return run_around(trace, position, contexts_of(trace, number))
 
 
-def iteration_span(trace: Trace, position: int) -> tuple[int, int]:
-    """The run of events around a position with the same iteration; numbered ones may have gaps, which count in."""
-    number = trace.iteration_at(position)
-    contexts = trace.columns["context"]
+def contexts_of(trace: Trace, number: int | None) -> Array:
+    """The contexts of one iteration: they were made one after the other."""
     numbers = trace.iterations.numbers
-    count = len(trace)
-    first = last = position
-    while first > 0 and numbers[contexts[first - 1]] == number:
-        first -= 1
-    while last + 1 < count and numbers[contexts[last + 1]] == number:
-        last += 1
+    return np.array([context for context, other in enumerate(numbers) if other == number])
+
+
+def run_around(trace: Trace, position: int, contexts: Array) -> tuple[int, int]:
+    """How far the events around a position stay in these contexts; looked at in growing pieces."""
+    column = trace.columns["context"]
+    count, first, last, piece = len(trace), position, position, 256
+    while first > 0:
+        start = max(0, first - piece)
+        outside = np.flatnonzero(~np.isin(column[start:first], contexts))
+        if len(outside):
+            first = start + int(outside[-1]) + 1
+            break
+        first, piece = start, piece * 2
+    piece = 256
+    while last + 1 < count:
+        end = min(count, last + 1 + piece)
+        outside = np.flatnonzero(~np.isin(column[last + 1 : end], contexts))
+        if len(outside):
+            last += int(outside[0])
+            break
+        last, piece = end - 1, piece * 2
     return first, last
 
 
