@@ -16,6 +16,7 @@ from backstep.trace.event import Array, BackwardEvent, Event, ForwardEvent, Sour
 from backstep.trace.records import PHASES
 from backstep.trace.trace import Trace
 
+
 class GradKind(Enum):
     """The five states of a `.grad`."""
 
@@ -71,7 +72,88 @@ class Moment:
     # where in the run
 
     @cached_property
-    def iteration_span(trace: Trace, position: int) -> tuple[int, int]:
+    def iteration_span(self) -> tuple[int, int]:
+        """The first and last position of the events around this one that belong to the same iteration."""
+        return iteration_span(self.trace, self.position)
+
+    @cached_property
+    def phase_spans(self) -> tuple[PhaseSpan, ...]:
+        """The phases of this iteration, in order. Output and the like belong to the phase that they fall into."""
+        first, last = self.iteration_span
+        return phase_spans(self.trace, first, last)
+
+    # twins
+
+    @cached_property
+    def twin(self) -> int | None:
+        """The forward op of a backward event, the backward event of a forward op."""
+        return twin_of(self.trace, self.event)
+
+    @cached_property
+    def origin(self) -> Source | None:
+        """Where the node that runs was born: the source of its forward op."""
+        if isinstance(self.event, BackwardEvent) and self.event.forward is not None:
+            return self.trace.source_at(self.event.forward)
+        return None
+
+    # state
+
+    @cached_property
+    def leaves(self) -> tuple[int, ...]:
+        """The leaves that have been seen by now, in the order in which they came."""
+        return tuple(n for n in self.trace.leaves if self._seen(n))
+
+    def _seen(self, leaf: int) -> bool:
+        return any(self.trace.last_fact(leaf, field, self.position) is not None for field in (VALUE, GRAD))
+
+    def value(self, tensor: int) -> Value | None:
+        """The tensor after this event."""
+        return self.trace.value_at(tensor, self.position)
+
+    def previous_value(self, tensor: int) -> Value | None:
+        """The tensor before its last write."""
+        last = self.trace.last_fact(tensor, VALUE, self.position)
+        return None if not last else self.trace.value_at(tensor, last - 1)
+
+    def grad(self, leaf: int) -> Value | None:
+        """The leaf's `.grad` after this event."""
+        return self.trace.grad_at(leaf, self.position)
+
+    def writer(self, tensor: int, field: int = VALUE) -> int | None:
+        """Where the tensor (`VALUE`) or its `.grad` (`GRAD`) was last written."""
+        return self.trace.last_fact(tensor, field, self.position)
+
+    def next_writer(self, tensor: int, field: int = VALUE) -> int | None:
+        return self.trace.next_fact(tensor, field, self.position)
+
+    def grad_state(self, leaf: int) -> GradState:
+        """Which of the five states the leaf's `.grad` is in."""
+        trace = self.trace
+        last = trace.last_fact(leaf, GRAD, self.position)
+        if last is None:
+            return GradState(GradKind.NONE)
+        event = trace.event(last)
+        if event["after"] is None:
+            return GradState(GradKind.NONE, 0, last)
+        if event.kind == "zero_grad":
+            return GradState(GradKind.ZEROED, 0, last)
+        count = self._passes_since_empty(leaf)
+        update = trace.last_fact(leaf, VALUE, self.position)
+        used = update is not None and update > last and trace.kind_at(update) == KIND_CODE["update"]
+        if used and trace.iteration_at(self.position) != trace.iteration_at(last):
+            return GradState(GradKind.STALE, count, last)
+        return GradState(GradKind.SUM if count > 1 else GradKind.FRESH, count, last)
+
+    def _passes_since_empty(self, leaf: int) -> int:
+        """Accumulations since the last zeroing: counted in the columns, no event is decoded."""
+        positions = self.trace.facts.positions(leaf, GRAD)
+        kinds = self.trace.columns["kind"][positions[: np.searchsorted(positions, self.position, "right")]]
+        emptied = np.flatnonzero(kinds == KIND_CODE["zero_grad"])
+        since = kinds[emptied[-1] + 1 :] if len(emptied) else kinds
+        return int((since == KIND_CODE["accumulate"]).sum())
+
+
+def iteration_span(trace: Trace, position: int) -> tuple[int, int]:
     """The first and last position of the run of events around one that have the same iteration."""
     number = trace.iterations.numbers[int(trace.columns["context"][position])]
     return run_around(trace, position, contexts_of(trace, number))
