@@ -12,7 +12,8 @@ from backstep.trace.trace import Trace
 from backstep.view.memo import per_trace
 
 BINS = 8
-BARS = " ▁▂▃▄▅▆▇█"
+BARS = " ▁▂▃▄▅▆▇"
+"""Never the whole cell: bars of neighbouring rows must not run into one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,5 +79,5 @@ def spread(array: Array) -> str:
         return " " * middle + BARS[-1] + " " * (BINS - middle - 1)
     bins = np.minimum(((flat - low) * (BINS / (high - low))).astype(np.int64), BINS - 1)
     counts = np.bincount(bins, minlength=BINS)
-    heights = np.where(counts > 0, np.maximum(1, np.round(counts * 8 / counts.max())), 0).astype(int)
+    heights = np.where(counts > 0, np.maximum(1, np.round(counts * 7 / counts.max())), 0).astype(int)
     return "".join(BARS[height] for height in heights.tolist())

@@ -60,8 +60,8 @@ def _state(moment: Moment, theme: Theme) -> list[Part]:
     style = theme.bar + color
     return [
         Part([Segment(mark, style)], ALWAYS),
-        Part([Segment(word, style)], 2),
-        Part([Segment(" event", theme.bar)], DISPENSABLE),
+        Part([Segment(f"{word} ", style)], 2),
+        Part([Segment("event", theme.bar)], DISPENSABLE),
         Part([Segment(f"#{moment.position:,} of {moment.count:,} ", theme.bar)], ALWAYS),
     ]
 

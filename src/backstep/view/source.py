@@ -194,13 +194,14 @@ class _Pane:
         at = bisect_right(positions, self.moment.position) - 1
         if at < 0:
             return []
-        name, value = _made(self.moment.trace.event(positions[at]))
+        event = self.moment.trace.event(positions[at])
+        name, value = _made(event)
         if not name:
             return []
         shown = "None" if value is None else brief(self.moment.trace, value)
         if value is not None and value.shape:
             return [f"{name} {shape(value)} {shown}", f"{name} {shape(value)}"]
-        return [f"{name} = {shown}", f"= {shown}"]
+        return [f"{name} = {shown}", *([f"= {shown}"] if event.kind == "forward" else [])]
 
 
 def _made(event: Event) -> tuple[str, Value | None]:
