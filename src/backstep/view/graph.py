@@ -40,7 +40,7 @@ class Widths:
 def widths(width: int) -> Widths:
     """How a pane's width is shared out."""
     if width < NARROW:
-        value, grad = min(9, width // 4), min(15, width // 3)
+        value, grad = min(9, width // 4), min(15, width * 3 // 8)
         return Widths(width - value - grad, value, grad, False)
     name = min(44, max(16, width - VALUE - GRAD))
     return Widths(name, VALUE, width - name - VALUE, True)
@@ -93,10 +93,11 @@ class _Drawing:
         """What the columns show."""
         theme, columns = self.theme, self.columns
         forward = "forward ↓ value" if columns.value > 15 else "forward"
+        backward = "backward ↑ grad" if columns.grad > 14 else "backward"
         return [
             Segment(" " * columns.name),
             Segment(set_cell_size(forward, columns.value), theme.forward),
-            Segment(set_cell_size("backward ↑ grad", columns.grad), theme.backward),
+            Segment(set_cell_size(backward, columns.grad), theme.backward),
         ]
 
     def row(self, index: int) -> Row:
@@ -144,16 +145,21 @@ class _Drawing:
     # the value
 
     def _value(self, row: SpineRow) -> Row:
-        if row.is_op and row.position > self.moment.position:
-            return [Segment(UNKNOWN, self.theme.dim)]
-        value = self.moment.value(row.tensor) or self._as_taken(row)
+        value = self._made(row) if row.is_op else self.moment.value(row.tensor) or self._as_taken(row)
         if value is None:
             return [Segment(UNKNOWN, self.theme.dim)]
         return self._figures(value, self.theme.value, self.theme.forward)
 
+    def _made(self, row: SpineRow) -> Value | None:
+        """What an op made when it ran."""
+        if row.position > self.moment.position:
+            return None
+        outputs = self.moment.trace.event(row.position)["outputs"]
+        return outputs[0] if outputs else None
+
     def _as_taken(self, row: SpineRow) -> Value | None:
         """An input that no event made, as its op took it."""
-        if row.is_op or row.position > self.moment.position:
+        if row.position > self.moment.position:
             return None
         inputs = self.moment.trace.event(row.position)["inputs"]
         return next((value for value in inputs if value.tensor == row.tensor), None)
@@ -185,10 +191,11 @@ class _Drawing:
 
     def _leaf_grad(self, leaf: int) -> Row:
         """The leaf's `.grad` with its state in a sign; a gradient on its way to it comes first."""
-        coming = self._in_transit(leaf)
+        state = self.moment.grad_state(leaf)
+        coming = self._in_transit(leaf, state.since)
         if coming is not None:
             return self._gradient("backward", coming, "", self.theme.backward)
-        state, value = self.moment.grad_state(leaf), self.moment.grad(leaf)
+        value: Value | None = None if state.since is None else self.moment.trace.event(state.since)["after"]
         if value is None:
             return [Segment(f"{glyph('zero_grad')} None", self.theme.dim)]
         if state.kind is GradKind.ZEROED:
@@ -198,13 +205,12 @@ class _Drawing:
         several = self.theme.warning if state.count > 1 else self.theme.backward
         return self._gradient("accumulate", value, f" ×{state.count}", several)
 
-    def _in_transit(self, leaf: int) -> Value | None:
+    def _in_transit(self, leaf: int, written: int | None) -> Value | None:
         """A gradient that has left a node for this leaf and is not yet in its `.grad`."""
         left = [at for at in self.spine.arrivals.get(leaf, ()) if at[0] <= self.moment.position]
         if not left:
             return None
         position, index = left[-1]
-        written = self.moment.writer(leaf, 1)
         if written is not None and written > position:
             return None
         downstream: Value | None = self.moment.trace.event(position)["edges"][index].downstream

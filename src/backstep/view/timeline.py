@@ -279,6 +279,8 @@ def _chip(trace: Trace, position: int) -> Chip:
             name = f"{event['tensor']}.grad"
         case "update":
             name = event["tensor"]
+        case "output" | "note" | "exception":
+            name = ""
         case _:
             name = op_name(event)
     return Chip(position, position, event.kind, event.phase, safe(str(name)))
