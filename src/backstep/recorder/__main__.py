@@ -187,6 +187,7 @@ def run_script(run: Run) -> None:
     sys.path[0] = os.path.dirname(os.path.realpath(path))
     if getattr(sys.flags, "safe_path", False):
         del sys.path[0]
+    path = os.path.abspath(path)  # as `python` does for its main module; argv[0] stays as it was given
     main.__file__ = path
     main.__dict__["__cached__"] = None
     main.__loader__ = importlib.machinery.SourceFileLoader("__main__", path)

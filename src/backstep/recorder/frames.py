@@ -96,6 +96,17 @@ class Frames:
         self._sites: dict[tuple[CodeType, int], Site] = {}
         self._returns: dict[tuple[CodeType, int], bool] = {}
         self._files: dict[str, SourceFile] = {}
+        self._base: FrameType | None = None
+        self._around = 0
+
+    def begin_at(self, frame: FrameType) -> None:
+        """Frames further out, and the loops around where this one is now, are no part of the recording."""
+        self._base = frame
+        self._around = len(self.site(frame.f_code, frame.f_lasti).loops)
+
+    def end(self) -> None:
+        """Lets go of the frame."""
+        self._base = None
 
     def kind(self, code: CodeType) -> int:
         kind = self._kinds.get(code)
@@ -182,6 +193,8 @@ class Frames:
                     climbing = site.returns and site.bound is None
                 if script < 0 and kind == SCRIPT:
                     script = len(users) - 1
+            if frame is self._base:
+                break
             frame = frame.f_back
         if not users:
             return where
@@ -189,7 +202,8 @@ class Frames:
         where.sites = tuple(site for _, site in users[first::-1])
         where.expression = where.sites[0].code
         where.operands = users[0][1].operands
-        where.context = loops.context(users[::-1], callee)
+        around = self._around if users[-1][0] is self._base else 0
+        where.context = loops.context(users[::-1], callee, around)
         return where
 
 
@@ -202,8 +216,11 @@ class Loops:
         self._stack: list[Activation] = []
         self._activations = 0
 
-    def context(self, frames: list[tuple[FrameType, Site]], callee: FrameType | None) -> int:
-        """The context of an event, given its frames, outermost first, and the innermost one's torch callee."""
+    def context(self, frames: list[tuple[FrameType, Site]], callee: FrameType | None, around: int) -> int:
+        """The context of an event, given its frames, outermost first, and the innermost one's torch callee.
+
+        The first `around` loops of the outermost frame do not count: they are around the recording.
+        """
         context = 0
         for level, (frame, site) in enumerate(frames):
             token = token_of(frame)
@@ -214,16 +231,18 @@ class Loops:
             called = token_of(inner) if inner is not None else None
             activation = self._stack[level]
             before = len(activation.passes)
-            context = self._enter(activation, frame, site, called, context)
+            wanted = site.loops if level else site.loops[around:]
+            context = self._enter(activation, frame, site, wanted, called, context)
             if len(activation.passes) != before:
                 del self._stack[level + 1 :]
         del self._stack[len(frames) :]
         return context
 
-    def _enter(self, activation: Activation, frame: FrameType, site: Site, called: Any, context: int) -> int:
-        wanted = site.loops
+    def _enter(
+        self, activation: Activation, frame: FrameType, site: Site, wanted: tuple[Loop, ...], called: Any, context: int
+    ) -> int:
         passes = activation.passes
-        if site.test and (len(passes) < len(wanted) or passes[len(wanted) - 1].loop is not wanted[-1]):
+        if site.test and wanted and (len(passes) < len(wanted) or passes[len(wanted) - 1].loop is not wanted[-1]):
             wanted = wanted[:-1]  # the first test of a `while` comes before its first pass
         common = 0
         while common < min(len(passes), len(wanted)) and passes[common].loop is wanted[common]:

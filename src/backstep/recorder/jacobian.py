@@ -132,7 +132,7 @@ def elementwise(node: Any, grad: torch.Tensor, edges: list[EdgeFact], limit: int
     results = as_tuple(node(torch.ones_like(grad)))
     needed = [index for index, edge in enumerate(edges) if edge.node >= 0 or edge.leaf >= 0]
     for result in (results[index] for index in needed):
-        if result is None or result.shape != grad.shape or result.layout is not torch.strided:
+        if result is None or result.shape != grad.shape or result.layout is not torch.strided or result.is_complex():
             return False
     for index in needed:
         edges[index].local = Local("elementwise", tuple(grad.shape), results[index].clone())

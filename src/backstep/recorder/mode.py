@@ -29,6 +29,10 @@ sequence_number = torch._C._autograd._get_sequence_nr
 Signature = tuple[Any, ...]
 
 
+UNCOUNTED = ("_foreach_", "_fused_", "_amp_foreach_")
+"""In-place ops on lists, which leave the versions as they were."""
+
+
 class Learned:
     """What a kind of call was seen to do: one aten op (its name), or several."""
 
@@ -105,6 +109,13 @@ class Call:
         self.parts = Parts(session) if learned is None or learned.composite else None
         self.sequence = sequence_number()
 
+    def changed(self) -> list[int]:
+        """Which of its tensors the call has changed, by their versions."""
+        if self.function.op.startswith(UNCOUNTED) and self.function.op.endswith("_"):
+            return list(range(sum(1 for _ in tensors_in(self.args[0]))))
+        pairs = enumerate(zip(self.tensors, self.versions, strict=True))
+        return [index for index, (tensor, version) in pairs if version_of(tensor) != version]
+
 
 class Recording(TorchFunctionMode):
     """The mode that is active in the user's threads while they are recorded."""
@@ -177,11 +188,7 @@ class Recording(TorchFunctionMode):
         session = self._session
         function = call.function
         outputs = list(tensors_in(result))
-        changed = [
-            index
-            for index, (tensor, version) in enumerate(zip(call.tensors, call.versions, strict=True))
-            if version_of(tensor) != version
-        ]
+        changed = call.changed()
         self._learn(call)
         if not outputs and not changed and not function.takes_out and function.sort is Sort.OP:
             return

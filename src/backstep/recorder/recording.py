@@ -61,6 +61,7 @@ class Recording:
         self._session = Session(writer, self._options, folder)
         session = weakref.ref(self._session)
         os.register_at_fork(after_in_child=lambda: s.after_fork() if (s := session()) is not None else None)
+        self._session.frames.begin_at(frame)
         self._session.scribe.start()
         removals = [install_torch(self._session)]
         if self._options.output:
@@ -78,6 +79,7 @@ class Recording:
         if self._outer is not None:
             return
         self._remove()
+        self._session.frames.end()
         if error is not None:
             self._session.ended_by(error)
         self._session.finish({"exit": exit_of(error)})
