@@ -20,7 +20,5 @@ def filled(heights: Heights, rows: int) -> list[str]:
     lines = []
     for row in reversed(range(rows)):
         inside = np.clip(dots - 4 * row, 0, 4).tolist()
-        lines.append(
-            "".join(chr(0x2800 | LEFT[a] | RIGHT[b]) for a, b in zip(inside[::2], inside[1::2], strict=True))
-        )
+        lines.append("".join(chr(0x2800 | LEFT[a] | RIGHT[b]) for a, b in zip(inside[::2], inside[1::2], strict=True)))
     return lines

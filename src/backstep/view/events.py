@@ -45,7 +45,7 @@ def build(moment: Moment, width: int, height: int, theme: Theme) -> list[Row]:
         if index == current:
             row = _highlighted(row, theme.here(moment.event.phase))
         rows.append([*row, Segment(" ", Style(bgcolor=theme.rule.color) if line in covered else None)])
-    return fill_rows(rows, width, height)
+    return [*rows, *fill_rows([], width, height - len(rows))]
 
 
 def _highlighted(row: Row, style: Style) -> Row:

@@ -64,11 +64,13 @@ def build(moment: Moment, width: int, height: int, theme: Theme) -> list[Row]:
     drawing = _Drawing(moment, spine, widths(width - (total > room)), theme)
     top = top_of_window(spine.near[moment.position - spine.first], total, room)
     covered = thumb(top, total, room)
-    rows = [drawing.names()]
+    rows = [fit(drawing.names(), width)]
     for line, index in enumerate(range(top, min(total, top + max(0, room)))):
-        scroll = Segment(" ", Style(bgcolor=theme.rule.color)) if line in covered else Segment("")
-        rows.append([*drawing.row(index), scroll])
-    return fill_rows(rows, width, height)
+        row = drawing.row(index)
+        if total > room:
+            row.append(Segment(" ", Style(bgcolor=theme.rule.color) if line in covered else None))
+        rows.append(row)
+    return [*rows, *fill_rows([], width, height - len(rows))][:height]
 
 
 def _spine(moment: Moment, width: int) -> Spine:

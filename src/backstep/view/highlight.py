@@ -56,12 +56,12 @@ def _styled(code: str, theme: str) -> list[Row]:
 
 
 def _segments(line: Text) -> Row:
-    """A line of Rich text as segments; backgrounds are the pane's business."""
+    """A line of Rich text as segments; backgrounds and bold are the pane's, which marks with them what runs."""
     styles: list[Style] = [Style.null()] * len(line.plain)
     for start, end, style in line.spans:
         own = style if isinstance(style, Style) else Style.parse(style)
         for index in range(start, min(end, len(styles))):
-            styles[index] = styles[index] + Style(color=own.color, bold=own.bold, italic=own.italic)
+            styles[index] = styles[index] + Style(color=own.color, italic=own.italic)
     row: Row = []
     for character, own in zip(line.plain, styles, strict=True):
         if row and row[-1].style == own:

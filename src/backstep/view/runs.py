@@ -109,11 +109,14 @@ def _roots(trace: Trace, contexts: list[int]) -> list[int]:
     known = {0: 0}
     for context in contexts:
         path = []
-        while context not in known:
-            path.append(context)
-            context = trace.iterations.row(context).parent
+        around = context
+        while around not in known:
+            path.append(around)
+            around = trace.iterations.row(around).parent
+        root = known[around]
         for below in reversed(path):
-            known[below] = known[context] or below
+            root = root or below
+            known[below] = root
     return [known[context] for context in contexts]
 
 

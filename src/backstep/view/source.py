@@ -55,7 +55,7 @@ def build(moment: Moment, width: int, height: int, theme: Theme) -> list[Row]:
         if top <= min(lines) and max(lines) < top + height:
             return fill_rows(pane.rows(running.file, top, height), width, height)
     if born is None or height < SPLIT:
-        top = _centred(running.line, len(lines_of(text, theme.syntax)), height)
+        top = _framed(running.line, running.line, len(lines_of(text, theme.syntax)), height)
         return fill_rows(pane.rows(running.file, top, height), width, height)
     return fill_rows(_split(pane, born, running, height), width, height)
 
@@ -93,12 +93,14 @@ def _top(lines: list[int], span: tuple[int, int] | None, count: int, height: int
     if span is not None and max(span[1], high) - min(span[0], low) < height:
         low, high = min(span[0], low), max(span[1], high)
     elif high - low >= height:
-        return _centred(lines[-1], count, height)
-    return _centred((low + high) // 2, count, height)
+        low = high = lines[-1]
+    return _framed(low, high, count, height)
 
 
-def _centred(line: int, count: int, height: int) -> int:
-    return max(1, min(line - height // 2, count - height + 1))
+def _framed(low: int, high: int, count: int, height: int) -> int:
+    """The first line shown so that these lines are in the middle."""
+    top = low - (height - (high - low + 1)) // 2
+    return max(1, min(top, count - height + 1))
 
 
 def _span_of_iteration(moment: Moment, file: str) -> tuple[int, int] | None:
@@ -153,7 +155,8 @@ class _Pane:
         text = self.moment.trace.sources.get(source.file)
         if text is None:
             return _without_text(source, self.theme)
-        return self.rows(source.file, _centred(source.line, len(lines_of(text, self.theme.syntax)), height), height)
+        count = len(lines_of(text, self.theme.syntax))
+        return self.rows(source.file, _framed(source.line, source.line, count, height), height)
 
     def rows(self, file: str, top: int, height: int) -> list[Row]:
         lines = lines_of(self.moment.trace.sources[file], self.theme.syntax)

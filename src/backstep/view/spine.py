@@ -205,9 +205,7 @@ class _Layout:
             meta = self.trace.metas[value.meta]
             text = _plain(self._alive())
             self.rows.append(
-                SpineRow(
-                    text, 2 * lane, value.tensor, value.name, False, op.position, op.position, meta.requires_grad
-                )
+                SpineRow(text, 2 * lane, value.tensor, value.name, False, op.position, op.position, meta.requires_grad)
             )
         return taken
 

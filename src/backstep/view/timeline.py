@@ -320,6 +320,8 @@ def _chip_style(chip: Chip, position: int, theme: Theme) -> Style:
 
 def _pooled(moment: Moment, shown: npt.NDArray[np.int64], room: int, theme: Theme) -> Row:
     """A bar of phases, each cell several events; here it shows the glyph of the event."""
+    if room < 1:
+        return []
     edges = np.arange(room + 1) * len(shown) // room
     phases = moment.trace.columns["phase"][shown[edges[:-1]]].tolist()
     here = int(np.searchsorted(shown, moment.position))

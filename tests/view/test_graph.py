@@ -1,0 +1,131 @@
+"""The spine: its rows, its lanes, and how values come down and gradients go up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from backstep.replay.moment import Moment
+from backstep.trace.trace import Trace
+from backstep.view import graph
+from backstep.view.rows import text_of, width_of
+from backstep.view.spine import block_around, spine_of
+from backstep.view.theme import DARK
+from tests.handmade import ols_trace
+from tests.view.traces import chain_trace, composite_trace, fan_out_trace
+
+
+@pytest.fixture(scope="module")
+def ols(tmp_path_factory: pytest.TempPathFactory) -> Trace:
+    return Trace(ols_trace(tmp_path_factory.mktemp("graph") / "ols.backstep"))
+
+
+def lines(trace: Trace, position: int, width: int = 44, height: int = 12) -> list[str]:
+    rows = graph.build(Moment(trace, position), width, height, DARK)
+    assert len(rows) == height and {width_of(row) for row in rows} == {width}
+    return [line for line in text_of(rows).split("\n") if line]
+
+
+def test_the_lecture_in_the_middle_of_its_backward_pass(ols: Trace) -> None:
+    assert lines(ols, 22) == [
+        "                    forward  backward ↑ grad",
+        "○ w                 1.02     ◀ -1.96",
+        "│ ○ x               1        ·  no grad",
+        "◆─┘ mul → y_hat     1.02     ◀ -1.96",
+        "│ ○ y               2        ·  no grad",
+        "◆─┘ sub → l         -0.98    ◀ -1.96",
+        "◆   pow → loss      0.9604   ◀ 1",
+    ]
+
+
+def test_what_has_not_run_is_not_told(ols: Trace) -> None:
+    assert lines(ols, 3)[3:] == [
+        "◆─┘ mul → y_hat     1        ·",
+        "│ ○ y               2        ·  no grad",
+        "◇─┘ sub → l         ·        ·",
+        "◇   pow → loss      ·        ·",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("position", "state"),
+    [(3, "∅ None"), (8, "∅ None"), (9, "◀ -2"), (10, "⊕ -2 ×1"), (14, "∅ 0"), (22, "◀ -1.96"), (23, "⊕ -1.96 ×1")],
+)
+def test_a_leaf_shows_the_state_of_its_gradient(ols: Trace, position: int, state: str) -> None:
+    assert lines(ols, position)[1].endswith(f" {state}")
+
+
+def test_a_gradient_that_was_not_zeroed_counts_its_passes(tmp_path: Path) -> None:
+    trace = Trace(ols_trace(tmp_path / "t", zero=False))
+    position = next(event.position for event in trace.find(kind="accumulate", iteration=1))
+    assert lines(trace, position)[1].endswith("⊕ -3.96 ×2")
+
+
+@pytest.mark.parametrize(
+    ("position", "row", "changed"),
+    [(16, "mul", "1.02"), (22, "mul", "◀ -1.96"), (23, "w", "⊕ -1.96 ×1"), (26, "w", "1.04"), (27, "w", "∅ 0")],
+)
+def test_the_current_row_and_what_changed_in_it_are_highlighted(
+    ols: Trace, position: int, row: str, changed: str
+) -> None:
+    background = DARK.here(ols.phase_at(position)).bgcolor
+    lit = [
+        "".join(text for text, style, _ in drawn if style and style.bgcolor == background)
+        for drawn in graph.build(Moment(ols, position), 44, 12, DARK)
+    ]
+    (only,) = [text for text in lit if text]
+    assert row in only.split() and only.rstrip().endswith(changed)
+
+
+def test_a_value_used_twice_keeps_its_lane(tmp_path: Path) -> None:
+    shown = lines(Trace(fan_out_trace(tmp_path / "t")), 3)
+    assert [line[:14].rstrip() for line in shown[1:]] == [
+        "○ x",
+        "◆   mul → h",
+        "├─◆ mul → a",
+        "◆ │ pow → b",
+        "◆─┘ add → y",
+    ]
+
+
+def test_an_op_made_of_parts_is_one_row(tmp_path: Path) -> None:
+    trace = Trace(composite_trace(tmp_path / "t"))
+    names = ["○ xb", "│ ○ weight", "│ ○ bias", "◆─┘ linear → z", "◆   relu → h"]
+    assert [line[:16].rstrip() for line in lines(trace, 3)[1:]] == names
+    assert lines(trace, 1)[4].startswith("◇─┘ linear → z (add")
+
+
+def test_a_value_that_is_no_number_has_its_shape_and_spread(tmp_path: Path) -> None:
+    trace = Trace(composite_trace(tmp_path / "t"))
+    assert "[2]" in lines(trace, 3)[2]
+    assert "[2]       ▇      ▇" in lines(trace, 3, width=80)[2]
+
+
+def test_only_the_window_is_built_and_now_is_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trace = Trace(chain_trace(tmp_path / "t", 400))
+    drawn: list[int] = []
+    row = graph._Drawing.row
+    monkeypatch.setattr(graph._Drawing, "row", lambda self, index: (drawn.append(index), row(self, index))[1])
+    for position in (0, 1, 57, 200, 398, 399):
+        shown = lines(trace, position, height=20)
+        assert any(f"→ h{position} " in line for line in shown)
+    assert len(drawn) == 6 * 19
+
+
+def test_the_spine_is_made_once_an_iteration(ols: Trace) -> None:
+    assert spine_of(ols, 16, 28, 3) is spine_of(ols, 16, 28, 3)
+
+
+def test_an_endless_iteration_is_drawn_in_blocks() -> None:
+    assert block_around(10, 5000, 4000) == (10, 5000)
+    assert block_around(10, 1_000_000, 12_500) == (12_010, 18_009)
+
+
+def test_where_no_gradient_is_made_the_ops_themselves_are_shown(ols: Trace) -> None:
+    shown = lines(ols, 1)
+    assert [line.split() for line in shown[1:]] == [
+        ["◆", "tensor", "→", "x", "1", "·", "no", "grad"],
+        ["◆", "tensor", "→", "y", "2", "·", "no", "grad"],
+        ["◇", "tensor", "→", "w", "·", "·", "no", "grad"],
+    ]
