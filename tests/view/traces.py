@@ -8,7 +8,6 @@ from typing import Any
 from backstep.trace import records as r
 from tests.handmade import HandmadeTrace
 
-
 NESTED = """\
 for epoch in range(2):
     for batch in range(3):
