@@ -1,0 +1,204 @@
+"""The app: composes the canvas, wires keys to the cursor, and follows a trace that grows. Nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Protocol
+
+from textual import events
+from textual.app import App as TextualApp
+from textual.app import ComposeResult
+
+from backstep.replay.cursor import Cursor
+from backstep.trace.file import TraceError
+from backstep.trace.trace import Trace
+from backstep.tui import pages
+from backstep.tui.canvas import Canvas
+from backstep.tui.keys import HINTS, bindings
+from backstep.tui.picture import View, picture
+from backstep.tui.regions import PANES, regions
+from backstep.view.rows import Row
+from backstep.view.theme import DARK, Theme
+
+POLL = 0.1
+"""Seconds between two looks at a growing trace."""
+
+
+class LiveRun(Protocol):
+    """The script that is being recorded, for the question what becomes of it."""
+
+    def running(self) -> bool: ...
+
+
+class App(TextualApp[str]):
+    """The Debug view of a trace. Its result is `run` or `stop` when a running script was decided about."""
+
+    BINDINGS = bindings()  # type: ignore[assignment]
+    ENABLE_COMMAND_PALETTE = False
+    CSS = "Screen { overflow: hidden; } Canvas { width: 100%; height: 100%; }"
+
+    def __init__(
+        self, trace: Trace, position: int | None = None, *, live: LiveRun | None = None, palette: Theme = DARK
+    ) -> None:
+        super().__init__()
+        self.trace = trace
+        self.palette = palette
+        self.cursor = Cursor(trace, position or 0)
+        self.view = View(hints=HINTS)
+        self._live_run = live
+        self._following = False
+        self._asking = False
+        self._page: str | None = None
+        self._canvas = Canvas(self._rows, palette)
+
+    def compose(self) -> ComposeResult:
+        yield self._canvas
+
+    def on_mount(self) -> None:
+        self._announce()
+        if self.trace.running:
+            self._poll_timer = self.set_interval(POLL, self._poll)
+
+    # the picture
+
+    def _rows(self, width: int, height: int) -> list[Row]:
+        if not len(self.trace):
+            return pages.waiting_page(self.trace, width, height, self.palette)
+        moment = self.cursor.moment()
+        overlay: tuple[str, tuple[Row, ...]] | None = None
+        if self._asking:
+            overlay = ("leave", pages.leave_page(self.palette))
+        elif self._page == "help":
+            overlay = ("keys", pages.help_page(self.palette))
+        elif self._page == "output":
+            overlay = ("output", pages.output_page(moment, height, self.palette))
+        return picture(moment, width, height, replace(self.view, overlay=overlay), self.palette)
+
+    def _show(self, message: str | None = None, *, alarm: bool = False) -> None:
+        self.view = replace(self.view, message=message or "", alarm=alarm)
+        self._canvas.invalidate()
+
+    def _announce(self) -> None:
+        """How a run ended that did not end well, until the first key."""
+        exit_ = self.trace.header["exit"]
+        last = len(self.trace) - 1
+        if exit_["status"] == "exception":
+            self._show(f"✗ the script stopped after event #{last}: {exit_['exception']}", alarm=True)
+        elif exit_["status"] in ("killed", "interrupted"):
+            self._show(f"! {exit_['status']}: the trace ends at event #{last}; everything before is good")
+        else:
+            self._show()
+
+    # a growing trace
+
+    def _poll(self) -> None:
+        try:
+            grown = self.trace.refresh()
+        except TraceError as error:
+            self._poll_timer.stop()
+            self._show(str(error), alarm=True)
+            return
+        if self._following and grown:
+            self.cursor.last()
+            self.cursor.iteration(-1)
+        if not self.trace.running:
+            self._poll_timer.stop()
+            self._announce()
+        elif grown:
+            self._canvas.invalidate()
+
+    # motion
+
+    def _move(self, motion: Callable[[], str | None], *, back: bool = False) -> None:
+        if not len(self.trace) or self._asking:
+            return
+        if back:
+            self._following = False
+        self._show(motion())
+
+    def action_step(self, direction: int) -> None:
+        self._move(lambda: self.cursor.step(direction), back=direction < 0)
+
+    def action_phase(self, direction: int) -> None:
+        self._move(lambda: self.cursor.phase(direction), back=direction < 0)
+
+    def action_iteration(self, direction: int) -> None:
+        self._move(lambda: self.cursor.iteration(direction), back=direction < 0)
+
+    def action_epoch(self, direction: int) -> None:
+        self._move(lambda: self.cursor.epoch(direction), back=direction < 0)
+
+    def action_twin(self) -> None:
+        self._move(self.cursor.twin)
+
+    def action_first(self) -> None:
+        self._move(self.cursor.first, back=True)
+
+    def action_last(self) -> None:
+        self._following = self.trace.running
+        self._move(self.cursor.last)
+
+    def action_rows(self, count: int) -> None:
+        if self.view.focus != "events":
+            self._show("these keys move in Events (5); every other pane follows the moment")
+            return
+        target = max(0, min(len(self.trace) - 1, self.cursor.position + count))
+        if target == self.cursor.position:
+            self._move(lambda: "no more events")
+        else:
+            self._move(lambda: self.cursor.goto(target), back=count < 0)
+
+    # panes and pages
+
+    def action_focus_pane(self, pane: str) -> None:
+        swapped = pane == "events" or (self.view.events and pane != "graph")
+        self.view = replace(self.view, focus=pane, events=swapped)
+        shown = regions(*self.size, events=swapped)
+        if shown and pane not in shown and not self.view.zoomed:
+            self._show("no room for that pane here: z shows it alone")
+            return
+        self._show()
+
+    def action_focus_next_pane(self, direction: int) -> None:
+        shown = [pane for pane in PANES if pane in regions(*self.size, events=self.view.events)] or list(PANES)
+        index = shown.index(self.view.focus) if self.view.focus in shown else -1
+        self.action_focus_pane(shown[(index + direction) % len(shown)])
+
+    def action_zoom(self) -> None:
+        self.view = replace(self.view, zoomed=not self.view.zoomed)
+        self._show()
+
+    def action_help(self) -> None:
+        self._toggle("help")
+
+    def action_output(self) -> None:
+        self._toggle("output")
+
+    def _toggle(self, page: str) -> None:
+        self._page = None if self._page == page else page
+        self._show()
+
+    def action_close(self) -> None:
+        self._page, self._asking = None, False
+        self._show()
+
+    def action_leave(self) -> None:
+        if self._page is not None or self._asking:
+            self.action_close()
+        elif self._live_run is not None and self._live_run.running():
+            self._asking = True
+            self._show()
+        else:
+            self.exit()
+
+    def on_key(self, event: events.Key) -> None:
+        if not self._asking:
+            return
+        if event.key in ("r", "s"):
+            self.exit({"r": "run", "s": "stop"}[event.key])
+        elif event.key == "c":
+            self.action_close()
+
+    def on_resize(self, _: Any) -> None:
+        self._canvas.invalidate()

@@ -1,0 +1,117 @@
+"""The whole screen as rows: a pure function of the moment, the size and the view. Nothing here knows Textual."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import ModuleType
+
+from rich.segment import Segment
+
+from backstep.replay.moment import Moment
+from backstep.tui.regions import PANES, Box, regions
+from backstep.view import chain, events, graph, header, hints, source, tensors, timeline
+from backstep.view.rows import Row, fill_rows, fit, safe, width_of
+from backstep.view.theme import Theme
+
+BODIES: dict[str, ModuleType] = {
+    "source": source,
+    "graph": graph,
+    "chain": chain,
+    "tensors": tensors,
+    "events": events,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What is shown of a moment: the focused pane, whether it is alone, and what lies over the panes."""
+
+    focus: str = "chain"
+    zoomed: bool = False
+    events: bool = False
+    hints: tuple[tuple[str, str], ...] = ()
+    message: str = ""
+    alarm: bool = False
+    overlay: tuple[str, tuple[Row, ...]] | None = None
+
+
+def picture(moment: Moment, width: int, height: int, view: View, theme: Theme) -> list[Row]:
+    """Exactly `height` rows of exactly `width` cells."""
+    boxes = regions(width, height, events=view.events, zoomed=view.focus if view.zoomed else None)
+    if not boxes:
+        return too_small(moment, width, height, theme)
+    parts = [(box, pane(name, moment, box, view, theme)) for name, box in boxes.items()]
+    rows = [row_at(y, parts, width, theme) for y in range(height)]
+    return rows if view.overlay is None else over(rows, *view.overlay, width, height, theme)
+
+
+def pane(name: str, moment: Moment, box: Box, view: View, theme: Theme) -> list[Row]:
+    """The rows of one region."""
+    if name == "header":
+        return header.build(moment, box.width, 1, theme)
+    if name == "timeline":
+        return timeline.build(moment, box.width, box.height, theme)
+    if name == "hints":
+        return [status(view, box.width, theme)]
+    body = BODIES[name]
+    title: Row = body.title(moment, box.width, theme)
+    if name == view.focus:
+        title = [Segment(s.text, (s.style or theme.rule) + theme.key) if s.text.strip(" ─") else s for s in title]
+    rows: list[Row] = body.build(moment, box.width, box.height - 1, theme)
+    return [title, *rows]
+
+
+def status(view: View, width: int, theme: Theme) -> Row:
+    """The last row: why a key did nothing, or the keys that do something."""
+    if view.message:
+        style = theme.bar + (theme.error if view.alarm else theme.warning)
+        return fit([Segment(f" {safe(view.message)}", style)], width, theme.bar)
+    return hints.build(view.hints, width, 1, theme)[0]
+
+
+def row_at(y: int, parts: list[tuple[Box, list[Row]]], width: int, theme: Theme) -> Row:
+    """Row `y` of the screen, put together from the regions that it crosses."""
+    row: Row = []
+    x = 0
+    for box, rows in sorted((p for p in parts if p[0].y <= y < p[0].y + p[0].height), key=lambda p: p[0].x):
+        if box.x > x:
+            row.append(Segment(" " * (box.x - x)))
+        row += rows[y - box.y] if y - box.y < len(rows) else [Segment(" " * box.width)]
+        x = box.x + box.width
+    return fit(row, width)
+
+
+def over(rows: list[Row], name: str, content: tuple[Row, ...], width: int, height: int, theme: Theme) -> list[Row]:
+    """The rows with a framed page over their middle."""
+    inner = min(width - 4, max([width_of(row) for row in content] + [len(name) + 4]))
+    tall = min(height - 2, len(content))
+    left, top = (width - inner - 4) // 2, (height - tall - 2) // 2
+    frame = theme.rule + theme.selected
+    line = "─" * (inner - len(name) + 0)
+    box: list[Row] = [[Segment("┌ ", frame), Segment(name, theme.selected + theme.title), Segment(f" {line}┐", frame)]]
+    for row in content[:tall]:
+        lit = [Segment(s.text, theme.selected + s.style if s.style else theme.selected) for s in row]
+        box.append([Segment("│ ", frame), *fit(lit, inner, theme.selected), Segment(" │", frame)])
+    box.append([Segment(f"└{'─' * (inner + 2)}┘", frame)])
+    result = list(rows)
+    for offset, row in enumerate(box):
+        y = top + offset
+        if 0 <= y < height:
+            result[y] = [*cut(rows[y], 0, left), *fit(row, inner + 4), *cut(rows[y], left + inner + 4, width)]
+    return result
+
+
+def cut(row: Row, start: int, end: int) -> Row:
+    """The cells of a row from `start` to `end`."""
+    if end <= start:
+        return []
+    pieces = list(Segment.divide(row, [start, end] if start else [end]))
+    return list(pieces[1] if start else pieces[0])
+
+
+def too_small(moment: Moment, width: int, height: int, theme: Theme) -> list[Row]:
+    where = f"#{moment.position} {moment.event.phase}"
+    return fill_rows([[Segment("40x12 needed", theme.warning)], [Segment(where, theme.text)]], width, height)
+
+
+__all__ = ["PANES", "View", "picture"]
