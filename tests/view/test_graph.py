@@ -96,10 +96,11 @@ def test_an_op_made_of_parts_is_one_row(tmp_path: Path) -> None:
     assert lines(trace, 1)[4].startswith("◇─┘ linear → z (add")
 
 
-def test_a_value_that_is_no_number_has_its_shape_and_spread(tmp_path: Path) -> None:
+def test_many_numbers_have_a_shape_and_a_spread_and_a_few_are_told(tmp_path: Path) -> None:
     trace = Trace(composite_trace(tmp_path / "t"))
-    assert "[2]" in lines(trace, 3)[2]
-    assert "[2]       ▇      ▇" in lines(trace, 3, width=80)[2]
+    assert lines(trace, 3)[1].split()[2:4] == ["[1,", "2]"]
+    assert "[10]" in lines(trace, 3)[2]
+    assert "[10]      ▇      ▁" in lines(trace, 3, width=80)[2]
 
 
 def test_only_the_window_is_built_and_now_is_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,3 +130,10 @@ def test_where_no_gradient_is_made_the_ops_themselves_are_shown(ols: Trace) -> N
         ["◆", "tensor", "→", "y", "2", "·", "no", "grad"],
         ["◇", "tensor", "→", "w", "·", "·", "no", "grad"],
     ]
+
+
+def test_a_gradient_that_runs_into_an_earlier_iteration_stands_at_the_value_it_came_through(tmp_path: Path) -> None:
+    trace = Trace(carried_trace(tmp_path / "t"))
+    assert lines(trace, 1)[1].split() == ["○", "w", "1", "·"]
+    shown = lines(trace, 2)
+    assert shown[1].split() == ["○", "w", "1", "◀", "7"]

@@ -80,7 +80,7 @@ def test_both_cursors_are_in_view_when_they_can_be(ols: Trace) -> None:
 def test_two_places_far_apart_are_split(tmp_path: Path) -> None:
     trace = Trace(far_trace(tmp_path / "t"))
     shown = lines(trace, 1, height=9)
-    assert shown["2"] == "◁ h = relu(x) h [2] ‖2.236‖"
+    assert shown["2"] == "◁ h = relu(x) h [4] ‖5.477‖"
     assert shown["90"] == "◀ h.backward()"
     assert "┄┄ far.py:90" in text_of(build(trace, 1, height=9))
 
@@ -89,7 +89,7 @@ def far_trace(path: Path) -> Path:
     text = "\n".join({2: "h = relu(x)", 90: "h.backward()"}.get(n, f"line{n}") for n in range(1, 100))
     t = HandmadeTrace(path, "far.py", text)
     node = t.node()
-    made = t.value(t.tensor(), [1.0, 2.0], "h")
+    made = t.value(t.tensor(), [1.0, 2.0, 3.0, 4.0], "h")
     at = t.forward("relu", (), (made,), 2, nodes=1, first_node=node)
     t.add(r.Backward(0, node, t.batch.strings.number("ReluBackward0"), at, 0, (), ()), "backward", 90, subject=node)
     t.close()

@@ -84,7 +84,8 @@ def fan_out_trace(path: Path) -> Path:
 def composite_trace(path: Path) -> Path:
     """`linear`, made of `t` and `addmm`, then `relu`: events 0, 1, 2 and 3."""
     t = GraphTrace(path, "linear.py", "\n")
-    xb, weight, bias = t.input("xb", [1.0, 2.0]), t.input("weight", [3.0, 4.0], leaf=True), t.input("bias", leaf=True)
+    xb, bias = t.input("xb", [1.0, 2.0]), t.input("bias", leaf=True)
+    weight = t.input("weight", [1.0] * 9 + [2.0], leaf=True)
     turned = t.op("t", "t", weight, parent=2)
     inner = t.op("addmm", "addmm", bias, xb, turned, parent=2)
     z = t.value(inner.tensor, 5.0, "z", requires_grad=True)
@@ -109,5 +110,22 @@ def source_trace(path: Path, source: str, *, line: int, code: str | None = None,
     t = HandmadeTrace(path, "odd.py", source)
     made = t.value(t.tensor(), 1.5, name)
     t.forward("relu", (), (made,), line, code)
+    t.close()
+    return path
+
+
+def carried_trace(path: Path) -> Path:
+    """`w` is made in one iteration and used in the next, whose backward pass runs on into the first: event 2."""
+    t = GraphTrace(path, "carried.py", "w = w - 1\ny = w * 2\ny.backward()\n")
+    old = t.input("old", leaf=True)
+    with t.loop_pass("epoch", 0):
+        w = t.op("sub", "w", old)
+    with t.loop_pass("epoch", 1):
+        t.op("mul", "y", w)
+        arrived = t.value(t.tensor(), 7.0, "w.grad")
+        ran = r.Backward(0, 0, t.batch.strings.number("SubBackward0"), 0, 0, (arrived,), ())
+        t.add(ran, "backward", 3, subject=0)
+        t.batch.losses.append((t.batch.position, 1.0))
+        t.add(r.BackwardStart(0, "backward", (), (), None, False, False), "backward", 3, subject=0)
     t.close()
     return path

@@ -12,15 +12,19 @@ from backstep.trace.trace import Trace
 from backstep.view.memo import per_trace
 
 BINS = 8
+FEW, LISTED = 3, 18
+"""So many numbers are told one by one, in so many cells."""
 BARS = " ▁▂▃▄▅▆▇"
 """Never the whole cell: bars of neighbouring rows must not run into one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """`text`: the number, or the norm between bars; `spread`: a histogram in `BINS` cells, if there is anything."""
+    """`text`: the number, a few numbers in brackets, or the norm between bars; `told` when that is all there is to
+    the value. `spread`: else a histogram in `BINS` cells."""
 
     text: str
+    told: bool
     spread: str
 
 
@@ -46,15 +50,26 @@ def figures(trace: Trace, value: Value) -> Figures:
     """Worked out once for each value, since a histogram costs more than everything else in a row."""
     scalar = value.scalar if value.shape == () else None
     if isinstance(scalar, int | float):
-        return Figures(number(scalar), "")
-    summary = value.summary
+        return Figures(number(scalar), True, "")
+    summary, array = value.summary, value.array
     if summary is None:
-        return Figures(shape(value), "")
+        return Figures(shape(value), False, "")
+    few = None if array is None else listed(array)
+    if few is not None:
+        return Figures(few, True, "")
     bad = summary.nan or summary.inf
     norm = "no norm" if summary.norm is None else f"‖{number(summary.norm)}‖"
-    array = value.array
     text = f"{norm} {_bad(summary.nan, summary.inf)}" if bad else norm
-    return Figures(text, "" if array is None else spread(array))
+    return Figures(text, False, "" if array is None else spread(array))
+
+
+def listed(array: Array) -> str | None:
+    """Up to `FEW` real numbers one by one, if that is short."""
+    if not 0 < array.size <= FEW or np.iscomplexobj(array):
+        return None
+    text = ", ".join(number(one) for one in array.ravel().tolist())
+    text = text if array.size == 1 else f"[{text}]"
+    return text if len(text) <= LISTED else None
 
 
 def _bad(nan: int, inf: int) -> str:

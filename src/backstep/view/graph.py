@@ -19,7 +19,7 @@ from backstep.view.theme import Theme
 from backstep.view.title import title_row
 from backstep.view.window import thumb, top_of_window
 
-RAN, TO_RUN, OUTSIDE, UNKNOWN = "◆", "◇", "○", "·"
+RAN, TO_RUN, OUTSIDE, UNKNOWN, STALE = "◆", "◇", "○", "·", "~"
 NARROW = 56
 VALUE, GRAD = 20, 26
 """Cells of the two columns with histograms, and where in each the histogram starts."""
@@ -105,7 +105,7 @@ class _Drawing:
     def row(self, index: int) -> Row:
         row = self.spine.rows[index]
         cells = [
-            fit(self._name(row, index == self.current), self.columns.name),
+            [*fit(self._name(row, index == self.current), self.columns.name - 1), Segment(" ")],
             fit(self._value(row), self.columns.value),
             fit(self._grad(row), self.columns.grad),
         ]
@@ -169,7 +169,7 @@ class _Drawing:
     def _figures(self, value: Value, style: Style, bars: Style) -> Row:
         """The number, or the shape and a histogram."""
         known = figures(self.moment.trace, value)
-        if not value.shape:
+        if known.told:
             return [Segment(known.text, style)]
         if not self.columns.spreads:
             return [Segment(shape(value), self.theme.dim)]
@@ -189,23 +189,23 @@ class _Drawing:
             return [Segment(UNKNOWN, self.theme.dim)]
         upstream = self.moment.trace.event(row.backwards[0])["upstream"]
         value = next((value for value in upstream if value is not None), None)
-        return self._gradient("backward", value, "", self.theme.backward)
+        return self._gradient(glyph("backward"), value, "", self.theme.backward)
 
     def _leaf_grad(self, leaf: int) -> Row:
         """The leaf's `.grad` with its state in a sign; a gradient on its way to it comes first."""
         state = self.moment.grad_state(leaf)
         coming = self._in_transit(leaf, state.since)
         if coming is not None:
-            return self._gradient("backward", coming, "", self.theme.backward)
+            return self._gradient(glyph("backward"), coming, "", self.theme.backward)
         value: Value | None = None if state.since is None else self.moment.trace.event(state.since)["after"]
         if value is None:
             return [Segment(f"{glyph('zero_grad')} None", self.theme.dim)]
         if state.kind is GradKind.ZEROED:
-            return self._gradient("zero_grad", value, "", self.theme.zero)
+            return self._gradient(glyph("zero_grad"), value, "", self.theme.zero)
         if state.kind is GradKind.STALE:
-            return [Segment("~ ", self.theme.dim), *self._gradient("", value, f" ×{state.count}", self.theme.dim)]
+            return self._gradient(STALE, value, f" ×{state.count}", self.theme.dim)
         several = self.theme.warning if state.count > 1 else self.theme.backward
-        return self._gradient("accumulate", value, f" ×{state.count}", several)
+        return self._gradient(glyph("accumulate"), value, f" ×{state.count}", several)
 
     def _in_transit(self, leaf: int, written: int | None) -> Value | None:
         """A gradient that has left a node for this leaf and is not yet in its `.grad`."""
@@ -218,12 +218,11 @@ class _Drawing:
         downstream: Value | None = self.moment.trace.event(position)["edges"][index].downstream
         return downstream
 
-    def _gradient(self, kind: str, value: Value | None, note: str, style: Style) -> Row:
-        sign = f"{glyph(kind)} " if kind else ""
+    def _gradient(self, sign: str, value: Value | None, note: str, style: Style) -> Row:
         if value is None:
-            return [Segment(f"{sign}None", style)]
+            return [Segment(f"{sign} None", style)]
         known = figures(self.moment.trace, value)
-        text = f"{sign}{known.text}{note}"
+        text = f"{sign} {known.text}{note}"
         if not (self.columns.spreads and known.spread):
             return [Segment(text, style)]
         return [Segment(f"{text:<{GRAD_SPREAD}} {known.spread}", style)]

@@ -51,7 +51,8 @@ def _crumb(moment: Moment, theme: Theme) -> list[Part]:
     for depth, (name, value) in enumerate(event.loops.items()):
         parts.append(Part([Segment(f"{safe(name) or 'pass'} {value}", theme.bar)], 3 if depth > 1 else 1))
     word = PHASE_WORDS[event.phase].upper()
-    parts.append(Part([Segment(f"{glyph(event.kind)} {word}", color + Style(bold=True))], ALWAYS))
+    sign = "" if event.kind == "output" else f"{glyph(event.kind)} "
+    parts.append(Part([Segment(f"{sign}{word}", color + Style(bold=True))], ALWAYS))
     return parts
 
 

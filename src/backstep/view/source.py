@@ -18,7 +18,7 @@ from backstep.replay.moment import Moment
 from backstep.trace.batch import KIND_CODE
 from backstep.trace.event import Event, Source, Value
 from backstep.trace.trace import Trace
-from backstep.view.brief import brief, shape
+from backstep.view.brief import figures, shape
 from backstep.view.glyphs import BORN, glyph, ink
 from backstep.view.highlight import Line, lines_of
 from backstep.view.memo import per_trace
@@ -201,9 +201,10 @@ class _Pane:
         name, value = _made(event)
         if not name:
             return []
-        shown = "None" if value is None else brief(self.moment.trace, value)
-        if value is not None and value.shape:
-            return [f"{name} {shape(value)} {shown}", f"{name} {shape(value)}"]
+        known = None if value is None else figures(self.moment.trace, value)
+        if value is not None and known is not None and not known.told:
+            return [f"{name} {shape(value)} {known.text}", f"{name} {shape(value)}"]
+        shown = "None" if known is None else known.text
         return [f"{name} = {shown}", *([f"= {shown}"] if event.kind == "forward" else [])]
 
 

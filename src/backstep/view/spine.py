@@ -10,12 +10,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from backstep.trace.batch import KIND_CODE
-from backstep.trace.records import KINDS, Backward, BackwardStart, Forward, ValueRow
+from backstep.trace.records import KINDS, NONE, Backward, BackwardStart, Forward, ValueRow
 from backstep.trace.trace import Trace
 from backstep.view.memo import per_trace
 
 LARGEST = 6000
 """Of a longer iteration the stretch of so many events around now is drawn."""
+PASSING = -2
+"""In a lane: what ends at the next op."""
 WRITERS = frozenset({"accumulate", "grad_write", "zero_grad", "update"})
 
 
@@ -101,7 +103,8 @@ class _Found:
         self.arrivals: dict[int, list[tuple[int, int]]] = {}
         self.roots: dict[int, list[int]] = {}
         """Tensors that each backward pass starts from, by its position."""
-        self.node_runs: list[tuple[int, int]] = []
+        self.node_runs: list[tuple[int, int, int]] = []
+        """(position, node, forward twin) of each backward event."""
         forwards: dict[int, Forward] = {}
         kinds = trace.columns["kind"][first : last + 1].tolist()
         for position, kind in enumerate(kinds, first):
@@ -115,16 +118,26 @@ class _Found:
                 case BackwardStart() as row:
                     self.roots[position] = [root.tensor for root in row.roots]
         self.ops = _chosen(_grouped(forwards))
-        self.op_of_node = {node: op for op in self.ops for node in op.nodes}
-        for position, node in self.node_runs:
-            if node in self.op_of_node:
-                self.op_of_node[node].backwards.append(position)
+        op_of_node = {node: op for op in self.ops for node in op.nodes}
+        self.outside: dict[int, list[int]] = {}
+        """Where the node of a value from an earlier iteration ran backward, by the value's tensor."""
+        for position, node, forward in self.node_runs:
+            if node in op_of_node:
+                op_of_node[node].backwards.append(position)
+            elif 0 <= forward < first:
+                self._take_outside(trace, position, forward)
 
     def _take_backward(self, position: int, row: Backward) -> None:
-        self.node_runs.append((position, row.node))
+        self.node_runs.append((position, row.node, row.forward))
         for index, edge in enumerate(row.edges):
             if edge.leaf >= 0:
                 self.arrivals.setdefault(edge.leaf, []).append((position, index))
+
+    def _take_outside(self, trace: Trace, position: int, forward: int) -> None:
+        row = trace.row(forward)
+        if isinstance(row, Forward):
+            for value in row.outputs:
+                self.outside.setdefault(value.tensor, []).append(position)
 
 
 def _grouped(forwards: dict[int, Forward]) -> list[_Op]:
@@ -157,61 +170,81 @@ class _Layout:
         self.lanes: list[int | None] = []
         """The tensor in each lane."""
         self.uses = _uses(found.ops)
+        self.outside = found.outside
         for index, op in enumerate(found.ops):
             self._place(index, op)
 
     def _place(self, index: int, op: _Op) -> None:
-        inputs = [value for value in op.inputs if value.tensor not in op.outputs or value.tensor in self.lanes]
-        fresh = [value for value in inputs if value.tensor not in self.row_of_tensor]
-        far = [v for v in inputs if v.tensor in self.row_of_tensor and v.tensor not in self.lanes]
-        joins = [lane for lane, tensor in enumerate(self.lanes) if any(v.tensor == tensor for v in inputs)]
+        """An op with what hangs above it."""
+        known = [value for value in op.inputs if value.tensor in self.row_of_tensor]
+        fresh = [v for v in op.inputs if v.tensor not in self.row_of_tensor and v.tensor not in op.outputs]
+        joins = [self.lanes.index(value.tensor) for value in known if value.tensor in self.lanes]
+        far = tuple((value.tensor, value.name) for value in known if value.tensor not in self.lanes)
         joins += self._hang(index, op, fresh, bool(joins))
         ends = [lane for lane in joins if self._done(lane, index)]
         lane = min(ends) if ends else self._free()
         text = _joined(self._alive(), set(joins), set(ends), lane)
         for ended in ends:
             self.lanes[ended] = None
-        self.row_of_op[op.position] = len(self.rows)
-        main = op.row.outputs[0] if op.row.outputs else None
-        for tensor in op.outputs:
-            self.row_of_tensor[tensor] = len(self.rows)
-        row = SpineRow(
-            text, 2 * lane, main.tensor if main else -1, main.name if main else 0, True, op.position,
-            min(op.parts), bool(op.nodes), self.trace.strings[op.row.op], tuple(op.backwards),
-            tuple((value.tensor, value.name) for value in far),
-        )  # fmt: skip
-        self.rows.append(row)
+        self._add_op(op, text, lane, far)
         self._keep(lane, index, op)
+
+    def _add_op(self, op: _Op, text: str, lane: int, far: tuple[tuple[int, int], ...]) -> None:
+        self.row_of_op[op.position] = len(self.rows)
+        self.row_of_tensor.update(dict.fromkeys(op.outputs, len(self.rows)))
+        result = op.row.outputs[0] if op.row.outputs else None
+        self.rows.append(
+            SpineRow(
+                lanes=text,
+                mark=2 * lane,
+                tensor=result.tensor if result else NONE,
+                name=result.name if result else 0,
+                is_op=True,
+                position=op.position,
+                begins=min(op.parts),
+                needs_grad=bool(op.nodes),
+                op=self.trace.strings[op.row.op],
+                backwards=tuple(op.backwards),
+                far=far,
+            )
+        )
 
     def _hang(self, index: int, op: _Op, fresh: list[ValueRow], joined: bool) -> list[int]:
         """Rows for what comes from outside. What only this op takes shares one lane, but for the start of a chain."""
         taken: list[int] = []
         shared: int | None = None
         for value in fresh:
-            lasting = self.uses[value.tensor][-1] > index
             starts = not joined and not taken
-            if shared is None or lasting or starts:
+            lasting = self.uses[value.tensor][-1] > index and self._free() < self.most
+            if lasting or starts or shared is None:
                 lane = self._free()
-                if lasting and len(self.lanes) > self.most - 1:
-                    lasting = False
-                self._occupy(lane, value.tensor if lasting else -1)
-                if not lasting and not starts:
-                    shared = lane
+                self._occupy(lane, value.tensor if lasting else PASSING)
+                shared = shared if lasting or starts else lane
+                taken.append(lane)
             else:
                 lane = shared
-            if lane not in taken:
-                taken.append(lane)
-            self.row_of_tensor[value.tensor] = len(self.rows)
-            meta = self.trace.metas[value.meta]
-            text = _plain(self._alive())
-            self.rows.append(
-                SpineRow(text, 2 * lane, value.tensor, value.name, False, op.position, op.position, meta.requires_grad)
-            )
+            self._add_input(value, lane, op)
         return taken
+
+    def _add_input(self, value: ValueRow, lane: int, op: _Op) -> None:
+        self.row_of_tensor[value.tensor] = len(self.rows)
+        self.rows.append(
+            SpineRow(
+                lanes=" ".join("│" if alive else " " for alive in self._alive()),
+                mark=2 * lane,
+                tensor=value.tensor,
+                name=value.name,
+                is_op=False,
+                position=op.position,
+                begins=op.position,
+                needs_grad=self.trace.metas[value.meta].requires_grad,
+                backwards=tuple(self.outside.get(value.tensor, ())),
+            )
+        )
 
     def _done(self, lane: int, index: int) -> bool:
         tensor = self.lanes[lane]
-        return tensor is None or tensor < 0 or self.uses.get(tensor, [index])[-1] <= index
+        return tensor is None or tensor == PASSING or self.uses.get(tensor, [index])[-1] <= index
 
     def _free(self) -> int:
         return self.lanes.index(None) if None in self.lanes else len(self.lanes)
@@ -242,11 +275,6 @@ def _uses(ops: Iterable[_Op]) -> dict[int, list[int]]:
     return uses
 
 
-def _plain(alive: list[bool]) -> str:
-    """The lanes of a row that joins nothing; the sign of the row goes over its own lane."""
-    return " ".join("│" if on else " " for on in alive)
-
-
 def _joined(alive: list[bool], joins: set[int], ends: set[int], own: int) -> str:
     """The lanes of an op: its inputs come together in its own lane, and go on below where they are still needed."""
     low, high = min(joins | {own}), max(joins | {own})
@@ -273,6 +301,9 @@ def _rows_of_events(trace: Trace, found: _Found, layout: _Layout, first: int, la
     for op in found.ops:
         for position in (*op.parts, *op.backwards):
             rows[position] = layout.row_of_op[op.position]
+    for tensor, positions in found.outside.items():
+        for position in positions:
+            _note(rows, position, (layout.row_of_tensor.get(tensor),))
     for position, tensors in found.roots.items():
         _note(rows, position, (layout.row_of_tensor.get(tensor) for tensor in tensors))
     columns = trace.columns[first : last + 1]
