@@ -13,7 +13,7 @@ from backstep.view.rows import text_of, width_of
 from backstep.view.spine import block_around, spine_of
 from backstep.view.theme import DARK
 from tests.handmade import ols_trace
-from tests.view.traces import chain_trace, composite_trace, fan_out_trace
+from tests.view.traces import carried_trace, chain_trace, composite_trace, fan_out_trace
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,7 @@ def test_an_op_made_of_parts_is_one_row(tmp_path: Path) -> None:
     trace = Trace(composite_trace(tmp_path / "t"))
     names = ["○ xb", "│ ○ weight", "│ ○ bias", "◆─┘ linear → z", "◆   relu → h"]
     assert [line[:16].rstrip() for line in lines(trace, 3)[1:]] == names
-    assert lines(trace, 1)[4].startswith("◇─┘ linear → z (add")
+    assert lines(trace, 1)[4].startswith("◇─┘ linear → z (a")
 
 
 def test_many_numbers_have_a_shape_and_a_spread_and_a_few_are_told(tmp_path: Path) -> None:
