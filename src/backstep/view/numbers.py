@@ -1,0 +1,112 @@
+"""Numbers and values in few cells, the same in every pane."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from backstep.trace.event import Array, Value
+from backstep.trace.trace import Trace
+from backstep.view.memo import per_trace
+from backstep.view.rows import safe
+
+BINS = 16
+BARS = " ▁▂▃▄▅▆▇█"
+
+
+def number(x: float) -> str:
+    """Four significant digits, plain from 1e-3 up to 1e5, else `1.23e-4`."""
+    if isinstance(x, bool | np.bool_):
+        return str(bool(x))
+    if isinstance(x, int):
+        return str(x) if abs(x) < 100_000 else f"{x:.2e}".replace("e+0", "e").replace("e+", "e")
+    if not math.isfinite(x) or x == 0:
+        return "nan" if math.isnan(x) else f"{x + 0.0:g}"
+    if 1e-3 <= abs(x) < 1e5:
+        return f"{float(f'{x:.4g}'):.10g}"
+    mantissa, exponent = f"{x:.2e}".split("e")
+    return f"{float(mantissa):g}e{int(exponent)}"
+
+
+def signed(x: float) -> str:
+    """A change, with its sign."""
+    text = number(x)
+    return text if text.startswith("-") or text == "nan" else f"+{text}"
+
+
+def shape_text(shape: tuple[int, ...]) -> str:
+    """`[64,32]`; nothing for a scalar."""
+    return f"[{','.join(map(str, shape))}]" if shape else ""
+
+
+def complex_text(z: complex) -> str:
+    return f"{number(z.real)}{signed(z.imag)}j"
+
+
+def value_text(value: Value | None) -> str:
+    """`1.02`, `[64,32] ‖0.2452‖`, or why there are no numbers."""
+    if value is None:
+        return "None"
+    if value.shape == () and value.array is not None:
+        return scalar_text(value)
+    summary, shape = value.summary, shape_text(value.shape)
+    if summary is None:
+        return safe(f"{shape} {value.omitted or 'not recorded'}".strip())
+    norm = "" if summary.norm is None else f"‖{number(summary.norm)}‖"
+    return " ".join(part for part in (shape, norm, bad_text(summary.nan, summary.inf)) if part)
+
+
+def scalar_text(value: Value) -> str:
+    """The one number of a value without dims."""
+    if value.scalar is not None:
+        return number(value.scalar)
+    array = value.array
+    return "" if array is None else complex_text(complex(array.reshape(())))
+
+
+def bad_text(nan: int, inf: int) -> str:
+    return " ".join(f"{count} {word}" for count, word in ((nan, "NaN"), (inf, "Inf")) if count)
+
+
+def stats_text(value: Value) -> str:
+    """`‖0.2452‖ max 0.0538 12% zero 1 NaN`: what a heat map does not say."""
+    summary = value.summary
+    if summary is None:
+        return safe(value.omitted or "not recorded")
+    parts = [] if summary.norm is None else [f"‖{number(summary.norm)}‖"]
+    if summary.min is not None and summary.max is not None:
+        parts.append(f"max {number(max(abs(summary.min), abs(summary.max)))}")
+    size = math.prod(value.shape)
+    if summary.zeros and size:
+        parts.append(f"{100 * summary.zeros / size:.0f}% zero")
+    bad = bad_text(summary.nan, summary.inf)
+    return " ".join([*parts, bad] if bad else parts)
+
+
+def spark(value: Value, width: int) -> str:
+    """How the numbers of a value are spread, from the least to the greatest, as bars; blank where it has none."""
+    if value.shape == () or width <= 0:
+        return " " * max(0, width)
+    return _spark(value._trace, value._payload, value.shape, min(BINS, width)).ljust(width)
+
+
+@per_trace(4096)
+def _spark(trace: Trace, payload: int, shape: tuple[int, ...], bins: int) -> str:
+    array = None if payload < 0 else trace.payload(payload).array(shape)
+    return "" if array is None else histogram(array, bins)
+
+
+def histogram(array: Array, bins: int) -> str:
+    """The finite numbers of an array in equal steps between its least and its greatest."""
+    flat = (np.abs(array) if np.iscomplexobj(array) else array).ravel().astype(np.float64)
+    flat = flat[np.isfinite(flat)]
+    if not flat.size:
+        return ""
+    low, high = float(flat.min()), float(flat.max())
+    if not high > low or not math.isfinite(high - low):
+        return (" " * (bins // 2) + BARS[-1]).ljust(bins)
+    places = np.minimum(((flat - low) * (bins / (high - low))).astype(np.int64), bins - 1)
+    counts = np.bincount(places, minlength=bins)
+    heights = np.where(counts > 0, np.maximum(1, np.round(counts * 8 / counts.max())), 0).astype(int)
+    return "".join(BARS[height] for height in heights.tolist())
