@@ -1,1 +1,1 @@
-"""What happened at a moment, in symbols, numbers and sentences: plain data without any style."""
+"""What a step means, in symbols, numbers and a sentence: plain data, without any styling."""

@@ -15,8 +15,9 @@ from rich.style import Style
 from backstep.replay.moment import Moment, PhaseSpan
 from backstep.trace.event import Event, Value
 from backstep.trace.trace import Trace
-from backstep.view.brief import brief, number
+from backstep.view.brief import Figures, figures
 from backstep.view.glyphs import PHASE_WORDS, glyph, ink, op_name
+from backstep.view.numbers import number
 from backstep.view.rows import Row, fill_rows, fit, join, safe
 from backstep.view.runs import Runs, context_label, iteration_context, losses_of, phases_of, runs_of
 from backstep.view.theme import Theme
@@ -160,8 +161,9 @@ class _Outline:
             Segment(_name(event), name),
             Segment(_target(event), theme.dim),
         ]
-        value = _result(self.trace, event) if past else FUTURE
-        return join(left, [Segment(f" {value} ", color if past else theme.dim)], width)
+        known = _result(self.trace, event) if past else Figures(FUTURE)
+        style = known.style(color, theme) if past else theme.dim
+        return join(left, [Segment(f" {known.text} ", style)], width)
 
 
 def _outside(runs: Runs, index: int) -> str:
@@ -204,12 +206,12 @@ def _target(event: Event) -> str:
             return ""
 
 
-def _result(trace: Trace, event: Event) -> str:
+def _result(trace: Trace, event: Event) -> Figures:
     """The number that an event leaves behind, or the norm."""
     value = _left_behind(event)
     if value is not None:
-        return brief(trace, value)
-    return "None" if event.kind in ("zero_grad", "grad_write") else ""
+        return figures(trace, value)
+    return Figures("None" if event.kind in ("zero_grad", "grad_write") else "")
 
 
 def _left_behind(event: Event) -> Value | None:

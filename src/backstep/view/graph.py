@@ -10,8 +10,9 @@ from rich.style import Style
 
 from backstep.replay.moment import GradKind, Moment
 from backstep.trace.event import Value
-from backstep.view.brief import figures, shape
+from backstep.view.brief import figures
 from backstep.view.glyphs import glyph
+from backstep.view.numbers import shape_text
 from backstep.view.rows import Row, fill_rows, fit, safe
 from backstep.view.runs import runs_of
 from backstep.view.spine import Spine, SpineRow, block_around, spine_of
@@ -170,12 +171,12 @@ class _Drawing:
         """The number, or the shape and a histogram."""
         known = figures(self.moment.trace, value)
         if known.told:
-            return [Segment(known.text, style)]
-        if not self.columns.spreads:
-            return [Segment(shape(value), self.theme.dim)]
-        text = shape(value)
+            return [Segment(known.text, known.style(style, self.theme))]
+        if not self.columns.spreads and not known.bad:
+            return [Segment(shape_text(value.shape), self.theme.dim)]
+        text = shape_text(value.shape)
         if not known.spread:
-            return [Segment(f"{text} {known.text}", self.theme.dim)]
+            return [Segment(f"{text} ", self.theme.dim), Segment(known.text, known.style(self.theme.dim, self.theme))]
         return [Segment(f"{text:<{VALUE_SPREAD}} ", self.theme.dim), Segment(known.spread, bars)]
 
     # the gradient
@@ -222,7 +223,7 @@ class _Drawing:
         if value is None:
             return [Segment(f"{sign} None", style)]
         known = figures(self.moment.trace, value)
-        text = f"{sign} {known.text}{note}"
+        text, style = f"{sign} {known.text}{note}", known.style(style, self.theme)
         if not (self.columns.spreads and known.spread):
             return [Segment(text, style)]
         return [Segment(f"{text:<{GRAD_SPREAD}} {known.spread}", style)]

@@ -1,99 +1,73 @@
-"""Arrays as small pictures in half blocks: purple is negative, green positive, the background is zero."""
+"""A tensor as a picture: half blocks, two values a cell, purple below zero and green above; NaN is never lost."""
 
 from __future__ import annotations
 
-import functools
-import math
-import warnings
+from functools import lru_cache
 
 import numpy as np
-from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
 
-from backstep.trace.event import Array, Local, Value
-from backstep.trace.trace import Trace
-from backstep.view.memo import per_trace
+from backstep.trace.event import Array
 from backstep.view.rows import Row
 from backstep.view.theme import Theme
 
-LEVELS = 24
-BAD = 127
+
+def heatmap(array: Array, width: int, height: int, theme: Theme) -> list[Row]:
+    """The array, folded to two dimensions and pooled to the room: at most `height` rows of at most `width` cells."""
+    matrix = folded(array)
+    if not matrix.size or width < 1 or height < 1:
+        return []
+    pooled, bad = pool(matrix, 2 * height, width)
+    top = float(np.max(np.abs(pooled), initial=0.0)) or 1.0
+    levels = np.rint(pooled / top * 12).astype(int)
+    rows: list[Row] = []
+    for y in range(0, len(levels), 2):
+        lower = y + 1 if y + 1 < len(levels) else None
+        rows.append([cell(levels, bad, y, lower, x, theme) for x in range(levels.shape[1])])
+    return rows
 
 
-def matrix_of(array: Array, output_dims: int | None = None) -> Array:
-    """Two dims: all but the last are folded into rows; a Jacobian is outputs by inputs."""
-    if np.iscomplexobj(array):
-        array = np.abs(array)
-    if output_dims is not None:
-        rows = math.prod(array.shape[:output_dims])
-        return array.reshape(rows, -1) if array.size else array.reshape(0, 0)
-    if array.ndim <= 1:
-        return array.reshape(1, -1)
-    return array.reshape(-1, array.shape[-1]) if array.size else array.reshape(0, 0)
+def folded(array: Array) -> Array:
+    """Two dimensions: all but the last are one; complex numbers by their magnitude."""
+    array = np.abs(array) if np.iscomplexobj(array) else array
+    array = array.astype(np.float64)
+    return array.reshape(1, -1) if array.ndim < 2 else array.reshape(-1, array.shape[-1])
 
 
-def pooled(matrix: Array, rows: int, columns: int) -> Array:
-    """Means over blocks, at most `rows` by `columns`; one number that is not finite marks its block as NaN."""
-    rows, columns = min(rows, matrix.shape[0]), min(columns, matrix.shape[1])
-    if not rows or not columns:
-        return np.zeros((0, 0))
-    down = np.linspace(0, matrix.shape[0], rows, endpoint=False).astype(int)
-    across = np.linspace(0, matrix.shape[1], columns, endpoint=False).astype(int)
-    numbers = np.where(np.isfinite(matrix), matrix, np.nan).astype(np.float64)
-    sums = np.add.reduceat(np.add.reduceat(numbers, down, 0), across, 1)
-    heights = np.diff(np.append(down, matrix.shape[0]))
-    widths = np.diff(np.append(across, matrix.shape[1]))
-    means: Array = sums / np.outer(heights, widths)
-    return means
+def pool(matrix: Array, rows: int, columns: int) -> tuple[Array, Array]:
+    """Means over blocks, and which blocks hold a NaN or an infinity."""
+    bad = ~np.isfinite(matrix)
+    matrix = np.where(bad, 0.0, matrix)
+    for axis, room in ((0, rows), (1, columns)):
+        size = matrix.shape[axis]
+        if size > room:
+            edges = np.arange(room) * size // room
+            widths = np.diff([*edges, size])
+            shape = (-1, 1) if axis == 0 else (1, -1)
+            matrix = np.add.reduceat(matrix, edges, axis) / widths.reshape(shape)
+            bad = np.logical_or.reduceat(bad, edges, axis)
+    return matrix, bad
 
 
-def levels(matrix: Array) -> Array:
-    """Whole numbers from -LEVELS to LEVELS, on a scale of this picture's own; `BAD` for what is not finite."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        top = float(np.nanmax(np.abs(matrix))) if matrix.size else 0.0
-    if not top > 0:
-        return np.where(np.isnan(matrix), BAD, 0).astype(int)
-    scaled = np.sign(matrix) * np.sqrt(np.abs(matrix) / top) * LEVELS
-    return np.where(np.isnan(scaled), BAD, np.round(np.nan_to_num(scaled))).astype(int)
+def cell(levels: Array, bad: Array, upper: int, lower: int | None, x: int, theme: Theme) -> Segment:
+    if bad[upper, x] or (lower is not None and bad[lower, x]):
+        return Segment("x", BAD)
+    below = None if lower is None else int(levels[lower, x])
+    return Segment("▀", shade(int(levels[upper, x]), below, theme))
 
 
-@per_trace(512)
-def picture(trace: Trace, thing: Value | Local, output_dims: int | None, rows: int, columns: int) -> Array | None:
-    """The levels of a value or local gradient; None when its numbers were not kept."""
-    array = thing.array
-    if array is None:
-        return None
-    folded = output_dims if isinstance(thing, Local) and thing.form == "jacobian" else None
-    return levels(pooled(matrix_of(array, folded), rows, columns))
+BAD = Style(color="#ffffff", bgcolor="#d03030", bold=True)
 
 
-def heat_rows(grid: Array, columns: int, theme: Theme) -> list[Row]:
-    """The picture, two rows of numbers in one of cells; small ones are drawn wider."""
-    scale = max(1, min(2, columns // max(1, grid.shape[1])))
-    if grid.shape[0] % 2 and grid.shape[0] > 1:
-        grid = np.vstack([grid, np.zeros((1, grid.shape[1]), int)])
-    if grid.shape[0] == 1:
-        grid = np.vstack([grid, grid])
-    return [heat_row(top, bottom, scale, theme) for top, bottom in zip(grid[::2], grid[1::2], strict=True)]
+@lru_cache(4096)
+def shade(upper: int, lower: int | None, theme: Theme) -> Style:
+    return Style(color=color(upper, theme), bgcolor=None if lower is None else color(lower, theme))
 
 
-def heat_row(top: Array, bottom: Array, scale: int, theme: Theme) -> Row:
-    return [cell(a, b, scale, theme) for a, b in zip(top.tolist(), bottom.tolist(), strict=True)]
-
-
-@functools.lru_cache(8192)
-def cell(top: int, bottom: int, scale: int, theme: Theme) -> Segment:
-    """Two numbers, one above the other; `x` on red when one of them is not a number."""
-    if BAD in (top, bottom):
-        return Segment("x" * scale, Style(color="#ffffff", bgcolor=theme.error.color, bold=True))
-    return Segment("▀" * scale, Style(color=colour(top, theme), bgcolor=colour(bottom, theme)))
-
-
-def colour(level: int, theme: Theme) -> Color:
-    """From the neutral colour towards one of the two ends."""
-    end = theme.negative if level < 0 else theme.positive
-    part = abs(level) / LEVELS
-    red, green, blue = (round(a + (b - a) * part) for a, b in zip(theme.neutral, end, strict=True))
-    return Color.from_rgb(red, green, blue)
+def color(level: int, theme: Theme) -> str:
+    """A colour between the neutral one and one of the two ends; `level` from -12 to 12."""
+    end = theme.positive if level > 0 else theme.negative
+    part = min(1.0, abs(level) / 12)
+    mixed = (round(a + (b - a) * part) for a, b in zip(theme.neutral, end, strict=True))
+    return "#" + "".join(f"{channel:02x}" for channel in mixed)

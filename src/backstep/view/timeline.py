@@ -19,9 +19,9 @@ from backstep.trace.batch import KIND_CODE
 from backstep.trace.records import KINDS, PHASES
 from backstep.trace.trace import Trace
 from backstep.view.braille import filled
-from backstep.view.brief import number
 from backstep.view.glyphs import glyph, ink, op_name, short_node
 from backstep.view.memo import per_trace
+from backstep.view.numbers import number
 from backstep.view.rows import Row, fit, safe
 from backstep.view.runs import (
     context_name,

@@ -1,0 +1,491 @@
+"""The Chain rule pane: the work of one event. Seven forms, always in the same places."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from rich.segment import Segment
+from rich.style import Style
+
+from backstep.explain.chain_rule import EdgeStory, root_name, short, so_far, stories
+from backstep.explain.formulas import local_formula, symbol
+from backstep.replay.moment import GradKind, Moment
+from backstep.trace.event import (
+    AccumulateEvent,
+    Array,
+    BackwardEndEvent,
+    BackwardEvent,
+    BackwardStartEvent,
+    Event,
+    ExceptionEvent,
+    ForwardEvent,
+    GradWriteEvent,
+    Local,
+    NoteEvent,
+    OutputEvent,
+    UpdateEvent,
+    Value,
+    ZeroGradEvent,
+)
+from backstep.view.brief import figures, number, shape
+from backstep.view.heatmap import heatmap
+from backstep.view.rows import Row, fill_rows, fit, safe, width_of
+from backstep.view.theme import Theme
+from backstep.view.title import title_row
+
+TALL = 13
+"""From so many rows on a step with matrices is drawn as heat maps."""
+
+
+def title(moment: Moment, width: int, theme: Theme) -> Row:
+    """What runs, in words."""
+    return title_row(3, "Chain rule", heading(moment.event), width, theme)
+
+
+def heading(event: Event) -> str:
+    match event:
+        case ForwardEvent():
+            return f"{event.op} runs forward"
+        case BackwardEvent():
+            return f"{event.op} runs backward"
+        case BackwardStartEvent():
+            return f"a backward pass begins: {event.api}()"
+        case BackwardEndEvent():
+            return "the backward pass has ended"
+        case AccumulateEvent():
+            return "AccumulateGrad  +="
+        case UpdateEvent():
+            return f"update {event.tensor}"
+        case ZeroGradEvent():
+            return f"zero {event.tensor}.grad"
+        case GradWriteEvent():
+            return f"{event.by} writes {event.tensor}.grad"
+    return event.kind
+
+
+def build(moment: Moment, width: int, height: int, theme: Theme) -> list[Row]:
+    """Exactly `height` rows of exactly `width` cells, the important ones first."""
+    pen = Pen(moment, width, height, theme)
+    rows = pen.rows(moment.event)
+    return fill_rows([[Segment(" "), *row] for row in rows], width, height)
+
+
+class Pen:
+    """Writes one moment: what all the forms share."""
+
+    def __init__(self, moment: Moment, width: int, height: int, theme: Theme) -> None:
+        self.moment = moment
+        self.trace = moment.trace
+        self.width = width - 1
+        self.height = height
+        self.theme = theme
+
+    def rows(self, event: Event) -> list[Row]:
+        match event:
+            case ForwardEvent():
+                return self.forward(event)
+            case BackwardEvent():
+                return self.backward(event)
+            case AccumulateEvent():
+                return self.accumulate(event)
+            case UpdateEvent():
+                return self.update(event)
+            case ZeroGradEvent():
+                return self.zeroing(event)
+            case GradWriteEvent():
+                return self.grad_write(event)
+            case BackwardStartEvent():
+                return self.start(event)
+            case BackwardEndEvent():
+                return self.end(event)
+            case OutputEvent():
+                return self.text(event.text, self.theme.text)
+            case ExceptionEvent():
+                ended = "caught by the script" if event.caught else "it ended the script"
+                return self.text(f"{event.type}: {event.message}\n{ended}", self.theme.error)
+            case NoteEvent():
+                return self.text(event.text, self.theme.warning)
+        return []
+
+    # words and numbers
+
+    def say(self, text: str, style: Style | None = None) -> Segment:
+        return Segment(safe(text), style or self.theme.text)
+
+    def brief(self, value: Value | None) -> str:
+        """A value in a few cells: its number, or shape and norm, or why it was not kept."""
+        if value is None:
+            return "None"
+        told = figures(self.trace, value)
+        if value.array is None and value.summary is None:
+            return f"{shape(value)} {value.omitted or 'not kept'}".strip()
+        return told.text if told.told else f"{shape(value)} {told.text}"
+
+    def chip(self, value: Value | None, phase: str) -> Segment:
+        return self.box(self.brief(value), phase)
+
+    def box(self, text: str, phase: str) -> Segment:
+        return Segment(f" {safe(text)} ", self.theme.chip(phase))
+
+    def text(self, text: str, style: Style) -> list[Row]:
+        return [[self.say(line, style)] for line in text.splitlines()[: self.height]]
+
+    def wrapped(self, text: str, style: Style) -> list[Row]:
+        """A sentence over as many rows as it needs."""
+        lines: list[str] = []
+        for word in safe(text).split(" "):
+            if lines and len(lines[-1]) + len(word) + 1 <= self.width:
+                lines[-1] += f" {word}"
+            else:
+                lines.append(word if not lines else f"  {word}")
+        return [[Segment(line, style)] for line in lines]
+
+    # forward
+
+    def forward(self, event: ForwardEvent) -> list[Row]:
+        theme = self.theme
+        numbers = [a["value"] for a in event.arguments if isinstance(a["value"], int | float)]
+        names = [short(value.name) for value in event.inputs]
+        written = symbol(event.op, names, numbers) or self.called(event, names)
+        if not event.outputs:
+            read = ", ".join(f"{name} = {self.brief(v)}" for name, v in zip(names, event.inputs, strict=True))
+            return [[self.say(written, theme.strong)], [self.say(f"takes a value out of torch: {read}", theme.dim)]]
+        result = event.outputs[0]
+        rows: list[Row] = [[self.say(f"{short(result.name)} = ", theme.strong), self.say(written, theme.strong)]]
+        values = [self.brief(value) for value in event.inputs]
+        filled = symbol(event.op, values, numbers)
+        rows.append([self.say("  = " + (f"{filled} = " if filled else "")), self.chip(result, "forward")])
+        if not filled:
+            rows[-1:] = [[self.say("  "), *self.pairs(event)], [self.say("  = "), self.chip(result, "forward")]]
+        rows += self.saved(event)
+        rows += self.told(event)
+        if self.height >= TALL and result.array is not None and result.array.size > 3:
+            rows += [[], *self.pictures([(self.label(result, short(result.name)), result.array)], [])]
+        return rows
+
+    def called(self, event: ForwardEvent, names: Sequence[str]) -> str:
+        given = [*names, *(repr(a["value"]) if not a["name"] else f"{a['name']}={a['value']!r}" for a in event.arguments)]
+        return f"{event.op}({', '.join(map(str, given))})"
+
+    def pairs(self, event: ForwardEvent) -> Row:
+        row: Row = []
+        for value in event.inputs:
+            row += [self.say(f"{short(value.name)} ", self.theme.dim), self.say(f"{self.brief(value)}   ")]
+        return row
+
+    def saved(self, event: ForwardEvent) -> list[Row]:
+        """What the node will multiply by, known as soon as the op has run."""
+        if len(event.nodes) != 1 or not event.outputs:
+            if not event.grad_enabled:
+                return [[self.say("no graph is built: grad mode is off", self.theme.dim)]]
+            return []
+        node = self.node_name(event)
+        rows: list[Row] = []
+        for index, value in enumerate(event.inputs):
+            formula = None if node is None else local_formula(node, event, index)
+            if formula is None or not value.requires_grad:
+                continue
+            lead = "saved for backward  " if not rows else " " * 20
+            derivative = f"d{short(event.outputs[0].name)}/d{short(value.name)} = {formula}"
+            rows.append([self.say(lead, self.theme.dim), self.say(derivative, self.theme.backward)])
+        return rows
+
+    def node_name(self, event: ForwardEvent) -> str | None:
+        """The node's name, as its backward event tells it; before that the op's, which is all that is known."""
+        runs = self.trace.backwards_of(event.nodes[0])
+        if runs:
+            return str(self.trace.event(runs[0])["op"])
+        return "".join(part.title() for part in event.op.rstrip("_").split("_")) + "Backward0"
+
+    def told(self, event: ForwardEvent) -> list[Row]:
+        theme = self.theme
+        rows: list[Row] = []
+        if event.parent is not None:
+            whole = self.trace.event(event.parent)
+            rows.append([self.say(f"part of {whole['op']}  #{event.parent}", theme.dim)])
+        parts = self.parts(event)
+        if parts:
+            rows.append([self.say(f"ran as  {' → '.join(parts)}", theme.dim)])
+        if event.inplace:
+            rows.append([self.say("in place: the tensor itself was changed", theme.dim)])
+        return rows
+
+    def parts(self, event: ForwardEvent) -> list[str]:
+        names: list[str] = []
+        position = event.position - 1
+        while position >= 0 and len(names) < 12:
+            part = self.trace.event(position)
+            if not isinstance(part, ForwardEvent) or part.parent != event.position:
+                break
+            names.append(part.op)
+            position -= 1
+        return names[::-1]
+
+    # backward
+
+    def backward(self, event: BackwardEvent) -> list[Row]:
+        theme = self.theme
+        told = stories(self.trace, event)
+        live = [story for story in told if story.edge.needed]
+        dead = [story for story in told if not story.edge.needed]
+        third = max(18, self.width // 3)
+        heads = ("gradient that arrives", "× local gradient", "= gradient that leaves")
+        if third >= 37:
+            heads = ("gradient that arrives (grad_output)", "× local gradient", "= gradient that leaves (grad_input)")
+        rows: list[Row] = [self.thirds([self.say(head, theme.dim) for head in heads], third)]
+        for story in live:
+            rows += self.edge(event, story, third)
+        rows += [self.not_needed(story) for story in dead]
+        rows += self.sentence(event, live)
+        rows += self.product(event, live)
+        if self.height >= TALL and live:
+            rows += self.matrices(event, live[0])
+        return rows
+
+    def thirds(self, segments: Sequence[Segment], third: int) -> Row:
+        row: Row = []
+        for segment in segments[:-1]:
+            row += fit([segment], third - 1) + [Segment(" ")]
+        return [*row, segments[-1]]
+
+    def edge(self, event: BackwardEvent, story: EdgeStory, third: int) -> list[Row]:
+        theme, edge = self.theme, story.edge
+        arrived = next((value for value in event.upstream if value is not None), None)
+        names = self.thirds(
+            [
+                self.say(story.arrives, theme.backward),
+                self.say(story.local, theme.forward),
+                self.say(story.leaves, theme.backward),
+            ],
+            third,
+        )
+        boxes: Row = []
+        for text, phase, between in (
+            (self.brief(arrived), "backward", " ×"),
+            (self.local(edge.local), "forward", " ="),
+        ):
+            chip = fit([self.box(text, phase)], min(len(text) + 2, third - 4))
+            boxes += fit(chip, third - 3) + [Segment(f"{between} ", theme.strong)]
+        boxes = [*boxes[:-1], Segment(boxes[-1].text, theme.strong), self.chip(edge.downstream, "backward")]
+        boxes.append(self.say(f" → {story.target}", theme.dim))
+        if edge.hooked:
+            boxes.append(self.say("  a hook replaced it on its way", theme.warning))
+        if edge.downstream is None and edge.why:
+            boxes.append(self.say(f"  {edge.why}", theme.dim))
+        return [names, boxes]
+
+    def local(self, local: Local | None) -> str:
+        if local is None:
+            return "not recorded"
+        array = local.array
+        if array is None:
+            return local.omitted or "not kept"
+        if array.size == 1:
+            return number(float(array.reshape(())))
+        what = "Jacobian " if local.form == "jacobian" else ""
+        return f"{what}[{','.join(map(str, local.shape))}] ‖{number(float(np.linalg.norm(array.ravel())))}‖"
+
+    def not_needed(self, story: EdgeStory) -> Row:
+        return [self.say(f"{story.leaves}  not computed: {story.edge.why or 'not needed'}", self.theme.dim)]
+
+    def sentence(self, event: BackwardEvent, live: Sequence[EdgeStory]) -> list[Row]:
+        """A derivative is a rate: true for every op, however it bends."""
+        story = live[0] if live else None
+        if story is None or story.edge.local is None or story.edge.downstream is None or len(event.upstream) != 1:
+            return []
+        local, leaves = story.edge.local.scalar, story.edge.downstream.scalar
+        arrives = None if event.upstream[0] is None else event.upstream[0].scalar
+        if local is None or leaves is None or arrives is None:
+            return []
+        root, name = root_name(self.trace, event.position), short(story.edge.input or "it")
+        result = story.arrives.split("/d", 1)[1]
+        if result == root:
+            said = f"› Nudge {name} by ε: {root} moves {number(local)}·ε."
+        else:
+            said = (
+                f"› Nudge {name} by ε: {result} moves {number(local)}·ε, "
+                f"so {root} moves {number(local)} × {number(arrives)} = {number(leaves)}·ε."
+            )
+        return self.wrapped(said, self.theme.text + Style(italic=True))
+
+    def product(self, event: BackwardEvent, live: Sequence[EdgeStory]) -> list[Row]:
+        theme = self.theme
+        chain = so_far(self.trace, event, live[0].edge) if live else None
+        if chain is None or chain.result is None:
+            return []
+        row: Row = [self.say("so far  ", theme.dim), self.say(f"{chain.left} = ", theme.backward + Style(bold=True))]
+        if chain.parts > 1:
+            row.append(self.say(f"through a sum of {chain.parts} contributions = ", theme.dim))
+        for index, factor in enumerate(chain.factors):
+            text = number(factor)
+            row.append(self.say(f"({text})" if factor < 0 else text, theme.forward))
+            row.append(self.say(" · " if index + 1 < len(chain.factors) else " = ", theme.dim))
+        return [[*row, self.say(number(chain.result), theme.backward + Style(bold=True))]]
+
+    def matrices(self, event: BackwardEvent, story: EdgeStory) -> list[Row]:
+        arrived = next((value for value in event.upstream if value is not None), None)
+        edge = story.edge
+        if arrived is None or edge.downstream is None or arrived.array is None or edge.downstream.array is None:
+            return []
+        if max(arrived.array.size, edge.downstream.array.size) < 4:
+            return []
+        panels = [(self.label(arrived, f"arrives {story.arrives}"), arrived.array)]
+        local = None if edge.local is None else edge.local.array
+        if local is not None and edge.local is not None:
+            flat = local if edge.local.form == "elementwise" else local.reshape(arrived.array.size or 1, -1)
+            panels.append((f"local [{','.join(map(str, local.shape))}]", flat))
+        panels.append((self.label(edge.downstream, f"leaves {story.leaves}"), edge.downstream.array))
+        return [[], *self.pictures(panels, ["×", "="] if len(panels) == 3 else ["→"])]
+
+    # pictures
+
+    def label(self, value: Value, name: str) -> str:
+        return f"{name} {shape(value)}"
+
+    def pictures(self, panels: Sequence[tuple[str, Array]], between: Sequence[str]) -> list[Row]:
+        """Heat maps side by side, each under its name and over its figures."""
+        room = max(2, self.height - 9)
+        each = max(8, (self.width - 5 * len(between)) // max(1, len(panels)))
+        drawn = [self.panel(label, array, each, room) for label, array in panels]
+        rows: list[Row] = []
+        for y in range(max(map(len, drawn))):
+            row: Row = []
+            for index, panel in enumerate(drawn):
+                row += fit(panel[y] if y < len(panel) else [], each)
+                if index < len(between):
+                    row += fit([self.say(f"  {between[index]}" if y == room // 2 else "")], 5)
+            rows.append(row)
+        return rows
+
+    def panel(self, label: str, array: Array, width: int, height: int) -> list[Row]:
+        picture = heatmap(array, min(width, 60), height, self.theme)
+        real = np.abs(array) if np.iscomplexobj(array) else array
+        finite = real[np.isfinite(real)]
+        bad = real.size - finite.size
+        zeros = round(100 * float((finite == 0).mean())) if finite.size else 0
+        said = f"‖{number(float(np.linalg.norm(finite)))}‖ max {number(float(np.abs(finite).max(initial=0)))}"
+        said += f" {zeros}% zero" if zeros else ""
+        said += f" {bad} NaN/Inf" if bad else ""
+        head = [self.say(label, self.theme.strong)]
+        return [head, *picture, [self.say(said, self.theme.error if bad else self.theme.dim)]]
+
+    # leaves
+
+    def accumulate(self, event: AccumulateEvent) -> list[Row]:
+        theme, name = self.theme, event.tensor
+        heads = (f"{name}.grad before", "+ arriving", f"= {name}.grad now")
+        third = max(16, self.width // 3)
+        rows = [self.thirds([self.say(head, theme.dim) for head in heads], third)]
+        row: Row = []
+        for value, phase, between in ((event.before, "", " +"), (event.arrived, "backward", " =")):
+            chip = fit([self.chip(value, phase)], min(width_of([self.chip(value, phase)]), third - 4))
+            row += fit(chip, third - 3) + [Segment(f"{between} ", theme.strong)]
+        rows.append([*row, self.chip(event.after, "backward")])
+        rows.append([])
+        root = root_name(self.trace, event.position)
+        state = self.moment.grad_state(event.number)
+        if event.fresh:
+            said = f"✓ fresh: the gradient was empty, so this is exactly d{root}/d{name} of this pass"
+            rows += self.wrapped(said, theme.good)
+        elif state.kind in (GradKind.SUM, GradKind.STALE):
+            said = f"! ACCUMULATED: {name}.grad was not zeroed. It is now the sum of {state.count} backward passes."
+            rows += self.wrapped(said, theme.error)
+            rows.append([self.say(f"  this pass alone gives {self.brief(event.arrived)}", theme.dim)])
+        else:
+            rows += self.wrapped(f"! added to what was in {name}.grad", theme.warning)
+        return rows
+
+    def update(self, event: UpdateEvent) -> list[Row]:
+        theme, name = self.theme, event.tensor
+        rows: list[Row] = []
+        if event.lr is not None and event.grad is not None and plain_step(event):
+            rows.append([self.say(f"{name} ← {name} - lr · {name}.grad", theme.strong)])
+            rows.append(
+                [
+                    self.say("  = "),
+                    self.chip(event.before, ""),
+                    self.say(f" - {number(event.lr)} × "),
+                    self.chip(event.grad, "backward"),
+                    self.say(" = "),
+                    self.chip(event.after, "update"),
+                ]
+            )
+        else:
+            rows.append([self.say(f"{name} ← {event.by}", theme.strong)])
+            rows.append([self.say("  "), self.chip(event.before, ""), self.say(" → "), self.chip(event.after, "update")])
+            if event.grad is not None:
+                row = [self.say(f"  {name}.grad ", theme.dim), self.chip(event.grad, "backward")]
+                rows.append([*row, self.say("" if event.lr is None else f"   lr {number(event.lr)}", theme.dim)])
+        rows.append([])
+        rows += self.movement(event)
+        for key, change in event.state.items():
+            said = f"{key}  {self.brief(change.before)} → {self.brief(change.after)}"
+            rows.append([self.say(said, theme.dim)])
+        return rows
+
+    def movement(self, event: UpdateEvent) -> list[Row]:
+        before, after = event.before.array, event.after.array
+        if before is None or after is None or np.iscomplexobj(after):
+            return []
+        step = after.astype(np.float64) - before
+        if step.size == 1:
+            moved = float(step.reshape(()))
+            sign = "+" if moved > 0 else ""
+            said = f"moved {sign}{number(moved)}"
+            grad = None if event.grad is None else event.grad.scalar
+            if grad and moved:
+                said += ": against the gradient" if moved * grad < 0 else ": along the gradient"
+            return [[self.say(said, self.theme.dim)]]
+        size, length = float(np.linalg.norm(step)), float(np.linalg.norm(before.astype(np.float64)))
+        share = f", {100 * size / length:.2g}% of ‖{event.tensor}‖" if length else ""
+        return [[self.say(f"moved by ‖{number(size)}‖{share}", self.theme.dim)]]
+
+    def zeroing(self, event: ZeroGradEvent) -> list[Row]:
+        theme = self.theme
+        row = [self.say(f"{event.tensor}.grad   ", theme.strong), self.chip(event.before, "backward"), self.say("  →  ")]
+        why = "backward() adds into .grad; without this the next gradient would be added on top"
+        return [[*row, self.chip(event.after, "zero_grad")], [], *self.wrapped(why, theme.dim)]
+
+    def grad_write(self, event: GradWriteEvent) -> list[Row]:
+        row = [self.say(f"{event.tensor}.grad   ", self.theme.strong), self.chip(event.before, "backward")]
+        row += [self.say("  →  "), self.chip(event.after, "backward")]
+        return [row, [], [self.say(f"written by {event.by}: not by a backward pass", self.theme.warning)]]
+
+    # passes
+
+    def start(self, event: BackwardStartEvent) -> list[Row]:
+        theme = self.theme
+        rows: list[Row] = []
+        for index, root in enumerate(event.roots):
+            seed = event.seeds[index] if index < len(event.seeds) else None
+            name = short(root.name)
+            rows.append([self.say(f"{name} = ", theme.strong), self.chip(root, "forward")])
+            given = "1" if seed is None else self.brief(seed)
+            rows.append([self.say(f"  d{name}/d{name} = ", theme.dim), self.box(given, "backward")])
+        rows += self.wrapped("› the gradient starts here and runs back, node by node, to the leaves", theme.text)
+        if event.create_graph:
+            rows.append([self.say("create_graph=True: this pass can itself be differentiated", theme.dim)])
+        return rows
+
+    def end(self, event: BackwardEndEvent) -> list[Row]:
+        rows: list[Row] = []
+        start, end = self.trace.span_of_pass(event.position)
+        for position in range(start, min(end, start + 4096)):
+            other = self.trace.event(position)
+            if isinstance(other, AccumulateEvent) and len(rows) < self.height:
+                rows.append([self.say(f"{other.tensor} received ", self.theme.dim), self.chip(other.arrived, "backward")])
+        for index, value in enumerate(event.captured):
+            rows.append([self.say(f"grad() returned [{index}] ", self.theme.dim), self.chip(value, "backward")])
+        return rows or [[self.say("no leaf received a gradient", self.theme.warning)]]
+
+
+def plain_step(event: UpdateEvent) -> bool:
+    """Whether the update is `before - lr * grad`, to rounding: only then the formula is shown."""
+    before, after = event.before.array, event.after.array
+    grad = None if event.grad is None else event.grad.array
+    if before is None or after is None or grad is None or event.lr is None or np.iscomplexobj(after):
+        return False
+    expected = before.astype(np.float64) - event.lr * grad.astype(np.float64)
+    scale = max(float(np.abs(after).max(initial=0)), 1e-12)
+    return bool(np.all(np.abs(expected - after) <= 1e-5 * scale))
