@@ -13,6 +13,8 @@ from backstep.view.memo import per_trace
 from backstep.view.numbers import bad_text, histogram, number, scalar_text, shape_text
 from backstep.view.theme import Theme
 
+__all__ = ["BINS", "Figures", "figures", "number", "shape", "spread"]
+
 BINS = 8
 FEW, LISTED = 3, 18
 """So many numbers are told one by one, in so many cells."""
@@ -38,7 +40,7 @@ def figures(trace: Trace, value: Value) -> Figures:
     """Worked out once for each value, since a histogram costs more than everything else in a row."""
     summary, array = value.summary, value.array
     if summary is None:
-        return Figures(shape_text(value.shape))
+        return Figures(shape(value))
     bad = bad_text(summary.nan, summary.inf)
     few = None if array is None else _few(value, array)
     if few is not None:
@@ -46,6 +48,11 @@ def figures(trace: Trace, value: Value) -> Figures:
     if bad:
         return Figures(bad, bad=True)
     return Figures(_norm(summary), spread="" if array is None else spread(array))
+
+
+def shape(value: Value) -> str:
+    """`[64,32]`; nothing for a scalar."""
+    return shape_text(value.shape)
 
 
 def _norm(summary: Summary) -> str:

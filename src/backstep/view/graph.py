@@ -10,9 +10,8 @@ from rich.style import Style
 
 from backstep.replay.moment import GradKind, Moment
 from backstep.trace.event import Value
-from backstep.view.brief import figures
+from backstep.view.brief import figures, shape
 from backstep.view.glyphs import glyph
-from backstep.view.numbers import shape_text
 from backstep.view.rows import Row, fill_rows, fit, safe
 from backstep.view.runs import runs_of
 from backstep.view.spine import Spine, SpineRow, block_around, spine_of
@@ -173,8 +172,8 @@ class _Drawing:
         if known.told:
             return [Segment(known.text, known.style(style, self.theme))]
         if not self.columns.spreads and not known.bad:
-            return [Segment(shape_text(value.shape), self.theme.dim)]
-        text = shape_text(value.shape)
+            return [Segment(shape(value), self.theme.dim)]
+        text = shape(value)
         if not known.spread:
             return [Segment(f"{text} ", self.theme.dim), Segment(known.text, known.style(self.theme.dim, self.theme))]
         return [Segment(f"{text:<{VALUE_SPREAD}} ", self.theme.dim), Segment(known.spread, bars)]

@@ -18,11 +18,10 @@ from backstep.replay.moment import Moment
 from backstep.trace.batch import KIND_CODE
 from backstep.trace.event import Event, Source, Value
 from backstep.trace.trace import Trace
-from backstep.view.brief import figures
+from backstep.view.brief import figures, shape
 from backstep.view.glyphs import BORN, glyph, ink
 from backstep.view.highlight import Line, lines_of
 from backstep.view.memo import per_trace
-from backstep.view.numbers import shape_text
 from backstep.view.rows import Row, fill_rows, fit, safe, width_of
 from backstep.view.runs import runs_of
 from backstep.view.theme import Theme
@@ -204,7 +203,7 @@ class _Pane:
             return []
         known = None if value is None else figures(self.moment.trace, value)
         if value is not None and known is not None and not known.told:
-            return [f"{name} {shape_text(value.shape)} {known.text}", f"{name} {shape_text(value.shape)}"]
+            return [f"{name} {shape(value)} {known.text}", f"{name} {shape(value)}"]
         shown = "None" if known is None else known.text
         return [f"{name} = {shown}", *([f"= {shown}"] if event.kind == "forward" else [])]
 
