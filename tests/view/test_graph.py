@@ -13,7 +13,7 @@ from backstep.view.rows import text_of, width_of
 from backstep.view.spine import block_around, spine_of
 from backstep.view.theme import DARK
 from tests.handmade import ols_trace
-from tests.view.traces import carried_trace, chain_trace, composite_trace, fan_out_trace
+from tests.view.traces import GraphTrace, carried_trace, chain_trace, composite_trace, fan_out_trace
 
 
 @pytest.fixture(scope="module")
@@ -137,3 +137,13 @@ def test_a_gradient_that_runs_into_an_earlier_iteration_stands_at_the_value_it_c
     assert lines(trace, 1)[1].split() == ["○", "w", "1", "·"]
     shown = lines(trace, 2)
     assert shown[1].split() == ["○", "w", "1", "◀", "7"]
+
+
+def test_numbers_that_are_not_finite_are_seen_at_once(tmp_path: Path) -> None:
+    t = GraphTrace(tmp_path / "t", "nan.py", "\n")
+    bad = t.input("bad", [1.0, float("nan"), float("inf"), 2.0])
+    t.op("mul", "y", bad)
+    t.close()
+    for width, shown in ((44, "1 NaN"), (80, "1 NaN 1 Inf")):
+        row = graph.build(Moment(Trace(tmp_path / "t"), 0), width, 12, DARK)[1]
+        assert "".join(text for text, style, _ in row if style == DARK.error).startswith(shown)

@@ -169,9 +169,9 @@ class _Drawing:
     def _figures(self, value: Value, style: Style, bars: Style) -> Row:
         """The number, or the shape and a histogram."""
         known = figures(self.moment.trace, value)
-        if known.told:
+        if known.told or (known.bad and not self.columns.spreads):
             return [Segment(known.text, known.style(style, self.theme))]
-        if not self.columns.spreads and not known.bad:
+        if not self.columns.spreads:
             return [Segment(shape(value), self.theme.dim)]
         text = shape(value)
         if not known.spread:
