@@ -1,17 +1,19 @@
-"""The chain rule pane: what the event at the cursor does, in symbols, numbers and pictures."""
+"""The Chain rule pane: the work of one event. Seven forms, always in the same places."""
 
 from __future__ import annotations
 
-from rich.cells import cell_len
+from collections.abc import Sequence
+
+import numpy as np
 from rich.segment import Segment
 from rich.style import Style
 
-from backstep.explain import chain_rule as explain
-from backstep.explain.chain_rule import BackwardStep, Group
+from backstep.explain.chain_rule import EdgeStory, root_name, short, so_far, stories
+from backstep.explain.formulas import local_formula, symbol
 from backstep.replay.moment import GradKind, Moment
-from backstep.trace.batch import KIND_CODE
 from backstep.trace.event import (
     AccumulateEvent,
+    Array,
     BackwardEndEvent,
     BackwardEvent,
     BackwardStartEvent,
@@ -26,517 +28,464 @@ from backstep.trace.event import (
     Value,
     ZeroGradEvent,
 )
-from backstep.view.heatmap import heat_rows, picture
-from backstep.view.numbers import number, shape_text, signed, stats_text, value_text
+from backstep.view.brief import figures, number, shape
+from backstep.view.heatmap import heatmap
 from backstep.view.rows import Row, fill_rows, fit, safe, width_of
 from backstep.view.theme import Theme
 from backstep.view.title import title_row
 
-ARROW = " → "
-ACCUMULATE = KIND_CODE["accumulate"]
+TALL = 13
+"""From so many rows on a step with matrices is drawn as heat maps."""
 
 
 def title(moment: Moment, width: int, theme: Theme) -> Row:
-    """`─3 Chain rule MulBackward0 runs backward────`"""
-    return title_row(3, "Chain rule", headline(moment.event), width, theme)
+    """What runs, in words."""
+    return title_row(3, "Chain rule", heading(moment.event), width, theme)
 
 
-def headline(event: Event) -> str:
-    """What happens, in words."""
+def heading(event: Event) -> str:
     match event:
         case ForwardEvent():
             return f"{event.op} runs forward"
         case BackwardEvent():
             return f"{event.op} runs backward"
+        case BackwardStartEvent():
+            return f"a backward pass begins: {event.api}()"
+        case BackwardEndEvent():
+            return "the backward pass has ended"
         case AccumulateEvent():
-            return f"AccumulateGrad: {event.tensor}.grad += what arrives"
+            return "AccumulateGrad  +="
         case UpdateEvent():
-            return f"update {event.tensor} by {event.by}"
+            return f"update {event.tensor}"
         case ZeroGradEvent():
             return f"zero {event.tensor}.grad"
         case GradWriteEvent():
-            return f"{event.tensor}.grad is written by {event.by}"
-        case BackwardStartEvent():
-            return f"a backward pass starts: {event.api}"
-        case BackwardEndEvent():
-            return "the backward pass ends"
-        case ExceptionEvent():
-            return "exception"
+            return f"{event.by} writes {event.tensor}.grad"
     return event.kind
 
 
 def build(moment: Moment, width: int, height: int, theme: Theme) -> list[Row]:
-    """The pane: the rows that matter most come first."""
-    return fill_rows(rows_of(moment, width, height, theme), width, height)
+    """Exactly `height` rows of exactly `width` cells, the important ones first."""
+    pen = Pen(moment, width, height, theme)
+    rows = pen.rows(moment.event)
+    return fill_rows([[Segment(" "), *row] for row in rows], width, height)
 
 
-def rows_of(moment: Moment, width: int, height: int, theme: Theme) -> list[Row]:
-    match moment.event:
-        case ForwardEvent() as event:
-            return forward_rows(moment, event, width, theme)
-        case BackwardEvent() as event:
-            return backward_rows(moment, event, width, height, theme)
-        case AccumulateEvent() as event:
-            return accumulate_rows(moment, event, width, height, theme)
-        case UpdateEvent() as event:
-            return update_rows(event, width, height, theme)
-        case ZeroGradEvent() as event:
-            return zero_rows(event, width, theme)
-        case GradWriteEvent() as event:
-            return grad_write_rows(event, theme)
-        case BackwardStartEvent() as event:
-            return start_rows(event, theme)
-        case BackwardEndEvent() as event:
-            return end_rows(moment, event, theme)
-        case OutputEvent() as event:
-            return text_rows(event.text, width, theme.text)
-        case ExceptionEvent() as event:
-            return text_rows(f"{event.type}: {event.message}", width, theme.error)
-        case NoteEvent() as event:
-            return text_rows(event.text, width, theme.warning)
-    return []
+class Pen:
+    """Writes one moment: what all the forms share."""
 
+    def __init__(self, moment: Moment, width: int, height: int, theme: Theme) -> None:
+        self.moment = moment
+        self.trace = moment.trace
+        self.width = width - 1
+        self.height = height
+        self.theme = theme
 
-# pieces
-
-
-def say(text: str, style: Style) -> Segment:
-    """Text from a trace, made harmless."""
-    return Segment(safe(text), style)
-
-
-def chip(text: str, phase: str, theme: Theme) -> Segment:
-    """A filled box; it says by its place and words what it is, not by colour alone."""
-    return Segment(f" {safe(text)} ", theme.chip(phase))
-
-
-def text_rows(text: str, width: int, style: Style) -> list[Row]:
-    """Text as it is, wrapped to the width."""
-    rows: list[Row] = []
-    for line in text.splitlines() or [""]:
-        rows.extend([Segment(part, style)] for part in wrapped(safe(line), width))
-    return rows
-
-
-def wrapped(line: str, width: int) -> list[str]:
-    """Lines of at most `width` cells, broken at blanks where there are some."""
-    parts, current = [], ""
-    for word in line.split(" "):
-        longer = f"{current} {word}" if current else word
-        if current and cell_len(longer) > width:
-            parts.append(current)
-            current = word
-        else:
-            current = longer
-    return [*parts, current]
-
-
-def columns(cells: list[Row], starts: list[int]) -> Row:
-    """Cells that begin at given places; one that is too long gives way to the next."""
-    row: Row = []
-    for at, cell in enumerate(cells):
-        end = starts[at + 1] if at + 1 < len(starts) else None
-        row.extend(cell if end is None else fit(cell, end - starts[at]))
-    return row
-
-
-def is_number(value: Value | None) -> bool:
-    """Whether a value is one number without dims."""
-    return value is not None and value.shape == ()
-
-
-# forward
-
-
-def forward_rows(moment: Moment, event: ForwardEvent, width: int, theme: Theme) -> list[Row]:
-    step = explain.forward_step(moment, event)
-    left = f"{step.result} = " if step.result else ""
-    rows: list[Row] = [[say(left + step.expression, theme.strong)]]
-    rows.extend(forward_numbers(event, step.numbers, theme))
-    rows.extend(saved_rows(step, theme))
-    if event.aten is None and not event.nodes:
-        rows.extend(parts_rows(moment, event, theme))
-    if not event.outputs:
-        rows.append([Segment("reads the value of a tensor: what Python does with it is not recorded", theme.dim)])
-    if not event.grad_enabled:
-        rows.append([Segment("gradients are off here: no autograd node was made", theme.dim)])
-    elif event.outputs and event.aten is not None and not event.nodes:
-        rows.append([Segment("no autograd node: no gradient flows back from here", theme.dim)])
-    return rows
-
-
-def forward_numbers(event: ForwardEvent, numbers: str | None, theme: Theme) -> list[Row]:
-    """`= 1.02 * 1 = [1.02]`, or a row for each input and output."""
-    if numbers is not None and len(event.outputs) == 1 and is_number(event.outputs[0]):
-        result = chip(value_text(event.outputs[0]), "forward", theme)
-        return [[Segment("    = ", theme.dim), say(numbers, theme.text), Segment(" = ", theme.dim), result]]
-    if len(event.outputs) == 1 and not event.inputs:
-        return [[Segment("    = ", theme.dim), chip(value_text(event.outputs[0]), "forward", theme)]]
-    rows: list[Row] = [
-        [Segment("    → ", theme.dim), say(f"{value.name}  ", theme.text), chip(described(value), "forward", theme)]
-        for value in event.outputs
-    ]
-    rows.extend([[say(f"      {value.name}  {described(value)}", theme.dim)] for value in event.inputs])
-    return rows
-
-
-def described(value: Value) -> str:
-    """A value in a row of its own."""
-    if value.shape == ():
-        return value_text(value)
-    return f"{shape_text(value.shape)} {stats_text(value)}"
-
-
-def saved_rows(step: explain.ForwardStep, theme: Theme) -> list[Row]:
-    """`saved for backward  dy_hat/dw = x = 1`"""
-    rows: list[Row] = []
-    for at, saved in enumerate(step.saved):
-        lead = "saved for backward  " if at == 0 else " " * 20
-        text = f"{saved.symbol} = {saved.formula}"
-        if saved.value is not None and number(saved.value) != saved.formula:
-            text += f" = {number(saved.value)}"
-        rows.append([Segment(lead, theme.dim), say(text, theme.backward)])
-    return rows
-
-
-def parts_rows(moment: Moment, event: ForwardEvent, theme: Theme) -> list[Row]:
-    """The ops that a composite op is made of: they came just before it."""
-    names = []
-    for position in range(max(0, event.position - 60), event.position):
-        part = moment.trace.event(position)
-        if isinstance(part, ForwardEvent) and part.parent == event.position:
-            names.append(f"{part.op} (event {position})")
-    if not names:
+    def rows(self, event: Event) -> list[Row]:
+        match event:
+            case ForwardEvent():
+                return self.forward(event)
+            case BackwardEvent():
+                return self.backward(event)
+            case AccumulateEvent():
+                return self.accumulate(event)
+            case UpdateEvent():
+                return self.update(event)
+            case ZeroGradEvent():
+                return self.zeroing(event)
+            case GradWriteEvent():
+                return self.grad_write(event)
+            case BackwardStartEvent():
+                return self.start(event)
+            case BackwardEndEvent():
+                return self.end(event)
+            case OutputEvent():
+                return self.text(event.text, self.theme.text)
+            case ExceptionEvent():
+                ended = "caught by the script" if event.caught else "it ended the script"
+                return self.text(f"{event.type}: {event.message}\n{ended}", self.theme.error)
+            case NoteEvent():
+                return self.text(event.text, self.theme.warning)
         return []
-    return [[Segment("made of  ", theme.dim), say(", ".join(names), theme.text)]]
 
+    # words and numbers
 
-# backward
+    def say(self, text: str, style: Style | None = None) -> Segment:
+        return Segment(safe(text), style or self.theme.text)
 
+    def brief(self, value: Value | None) -> str:
+        """A value in a few cells: its number, or shape and norm, or why it was not kept."""
+        if value is None:
+            return "None"
+        told = figures(self.trace, value)
+        if value.array is None and value.summary is None:
+            return f"{shape(value)} {value.omitted or 'not kept'}".strip()
+        return told.text if told.told else f"{shape(value)} {told.text}"
 
-def backward_rows(moment: Moment, event: BackwardEvent, width: int, height: int, theme: Theme) -> list[Row]:
-    step = explain.backward_step(moment, event)
-    rows: list[Row] = []
-    for at, group in enumerate(step.groups):
-        if scalar_group(group):
-            rows.extend(scalar_rows(group, width, height, at == 0, theme))
+    def chip(self, value: Value | None, phase: str) -> Segment:
+        return self.box(self.brief(value), phase)
+
+    def box(self, text: str, phase: str) -> Segment:
+        return Segment(f" {safe(text)} ", self.theme.chip(phase))
+
+    def text(self, text: str, style: Style) -> list[Row]:
+        return [[self.say(line, style)] for line in text.splitlines()[: self.height]]
+
+    def wrapped(self, text: str, style: Style) -> list[Row]:
+        """A sentence over as many rows as it needs."""
+        lines: list[str] = []
+        for word in safe(text).split(" "):
+            if lines and len(lines[-1]) + len(word) + 1 <= self.width:
+                lines[-1] += f" {word}"
+            else:
+                lines.append(word if not lines else f"  {word}")
+        return [[Segment(line, style)] for line in lines]
+
+    # forward
+
+    def forward(self, event: ForwardEvent) -> list[Row]:
+        theme = self.theme
+        numbers = [a["value"] for a in event.arguments if isinstance(a["value"], int | float)]
+        names = [short(value.name) for value in event.inputs]
+        written = symbol(event.op, names, numbers) or self.called(event, names)
+        if not event.outputs:
+            read = ", ".join(f"{name} = {self.brief(v)}" for name, v in zip(names, event.inputs, strict=True))
+            return [[self.say(written, theme.strong)], [self.say(f"takes a value out of torch: {read}", theme.dim)]]
+        result = event.outputs[0]
+        rows: list[Row] = [[self.say(f"{short(result.name)} = ", theme.strong), self.say(written, theme.strong)]]
+        values = [self.brief(value) for value in event.inputs]
+        filled = symbol(event.op, values, numbers)
+        rows.append([self.say("  = " + (f"{filled} = " if filled else "")), self.chip(result, "forward")])
+        if not filled:
+            rows[-1:] = [[self.say("  "), *self.pairs(event)], [self.say("  = "), self.chip(result, "forward")]]
+        rows += self.saved(event)
+        rows += self.told(event)
+        if self.height >= TALL and result.array is not None and result.array.size > 3:
+            rows += [[], *self.pictures([(self.label(result, short(result.name)), result.array)], [])]
+        return rows
+
+    def called(self, event: ForwardEvent, names: Sequence[str]) -> str:
+        given = [*names, *(repr(a["value"]) if not a["name"] else f"{a['name']}={a['value']!r}" for a in event.arguments)]
+        return f"{event.op}({', '.join(map(str, given))})"
+
+    def pairs(self, event: ForwardEvent) -> Row:
+        row: Row = []
+        for value in event.inputs:
+            row += [self.say(f"{short(value.name)} ", self.theme.dim), self.say(f"{self.brief(value)}   ")]
+        return row
+
+    def saved(self, event: ForwardEvent) -> list[Row]:
+        """What the node will multiply by, known as soon as the op has run."""
+        if len(event.nodes) != 1 or not event.outputs:
+            if not event.grad_enabled:
+                return [[self.say("no graph is built: grad mode is off", self.theme.dim)]]
+            return []
+        node = self.node_name(event)
+        rows: list[Row] = []
+        for index, value in enumerate(event.inputs):
+            formula = None if node is None else local_formula(node, event, index)
+            if formula is None or not value.requires_grad:
+                continue
+            lead = "saved for backward  " if not rows else " " * 20
+            derivative = f"d{short(event.outputs[0].name)}/d{short(value.name)} = {formula}"
+            rows.append([self.say(lead, self.theme.dim), self.say(derivative, self.theme.backward)])
+        return rows
+
+    def node_name(self, event: ForwardEvent) -> str | None:
+        """The node's name, as its backward event tells it; before that the op's, which is all that is known."""
+        runs = self.trace.backwards_of(event.nodes[0])
+        if runs:
+            return str(self.trace.event(runs[0])["op"])
+        return "".join(part.title() for part in event.op.rstrip("_").split("_")) + "Backward0"
+
+    def told(self, event: ForwardEvent) -> list[Row]:
+        theme = self.theme
+        rows: list[Row] = []
+        if event.parent is not None:
+            whole = self.trace.event(event.parent)
+            rows.append([self.say(f"part of {whole['op']}  #{event.parent}", theme.dim)])
+        parts = self.parts(event)
+        if parts:
+            rows.append([self.say(f"ran as  {' → '.join(parts)}", theme.dim)])
+        if event.inplace:
+            rows.append([self.say("in place: the tensor itself was changed", theme.dim)])
+        return rows
+
+    def parts(self, event: ForwardEvent) -> list[str]:
+        names: list[str] = []
+        position = event.position - 1
+        while position >= 0 and len(names) < 12:
+            part = self.trace.event(position)
+            if not isinstance(part, ForwardEvent) or part.parent != event.position:
+                break
+            names.append(part.op)
+            position -= 1
+        return names[::-1]
+
+    # backward
+
+    def backward(self, event: BackwardEvent) -> list[Row]:
+        theme = self.theme
+        told = stories(self.trace, event)
+        live = [story for story in told if story.edge.needed]
+        dead = [story for story in told if not story.edge.needed]
+        third = max(18, self.width // 3)
+        heads = ("gradient that arrives", "× local gradient", "= gradient that leaves")
+        if third >= 37:
+            heads = ("gradient that arrives (grad_output)", "× local gradient", "= gradient that leaves (grad_input)")
+        rows: list[Row] = [self.thirds([self.say(head, theme.dim) for head in heads], third)]
+        for story in live:
+            rows += self.edge(event, story, third)
+        rows += [self.not_needed(story) for story in dead]
+        rows += self.sentence(event, live)
+        rows += self.product(event, live)
+        if self.height >= TALL and live:
+            rows += self.matrices(event, live[0])
+        return rows
+
+    def thirds(self, segments: Sequence[Segment], third: int) -> Row:
+        row: Row = []
+        for segment in segments[:-1]:
+            row += fit([segment], third - 1) + [Segment(" ")]
+        return [*row, segments[-1]]
+
+    def edge(self, event: BackwardEvent, story: EdgeStory, third: int) -> list[Row]:
+        theme, edge = self.theme, story.edge
+        arrived = next((value for value in event.upstream if value is not None), None)
+        names = self.thirds(
+            [
+                self.say(story.arrives, theme.backward),
+                self.say(story.local, theme.forward),
+                self.say(story.leaves, theme.backward),
+            ],
+            third,
+        )
+        boxes: Row = []
+        for text, phase, between in (
+            (self.brief(arrived), "backward", " ×"),
+            (self.local(edge.local), "forward", " ="),
+        ):
+            chip = fit([self.box(text, phase)], min(len(text) + 2, third - 4))
+            boxes += fit(chip, third - 3) + [Segment(f"{between} ", theme.strong)]
+        boxes = [*boxes[:-1], Segment(boxes[-1].text, theme.strong), self.chip(edge.downstream, "backward")]
+        boxes.append(self.say(f" → {story.target}", theme.dim))
+        if edge.hooked:
+            boxes.append(self.say("  a hook replaced it on its way", theme.warning))
+        if edge.downstream is None and edge.why:
+            boxes.append(self.say(f"  {edge.why}", theme.dim))
+        return [names, boxes]
+
+    def local(self, local: Local | None) -> str:
+        if local is None:
+            return "not recorded"
+        array = local.array
+        if array is None:
+            return local.omitted or "not kept"
+        if array.size == 1:
+            return number(float(array.reshape(())))
+        what = "Jacobian " if local.form == "jacobian" else ""
+        return f"{what}[{','.join(map(str, local.shape))}] ‖{number(float(np.linalg.norm(array.ravel())))}‖"
+
+    def not_needed(self, story: EdgeStory) -> Row:
+        return [self.say(f"{story.leaves}  not computed: {story.edge.why or 'not needed'}", self.theme.dim)]
+
+    def sentence(self, event: BackwardEvent, live: Sequence[EdgeStory]) -> list[Row]:
+        """A derivative is a rate: true for every op, however it bends."""
+        story = live[0] if live else None
+        if story is None or story.edge.local is None or story.edge.downstream is None or len(event.upstream) != 1:
+            return []
+        local, leaves = story.edge.local.scalar, story.edge.downstream.scalar
+        arrives = None if event.upstream[0] is None else event.upstream[0].scalar
+        if local is None or leaves is None or arrives is None:
+            return []
+        root, name = root_name(self.trace, event.position), short(story.edge.input or "it")
+        result = story.arrives.split("/d", 1)[1]
+        if result == root:
+            said = f"› Nudge {name} by ε: {root} moves {number(local)}·ε."
         else:
-            room = height - len(rows) - len(step.dead)
-            rows.extend(tensor_rows(group, at, len(step.groups), width, room, theme))
-    if not rows:
-        rows.extend(unknown_rows(event, theme))
-    rows.extend(dead_rows(step, theme))
-    return rows
+            said = (
+                f"› Nudge {name} by ε: {result} moves {number(local)}·ε, "
+                f"so {root} moves {number(local)} × {number(arrives)} = {number(leaves)}·ε."
+            )
+        return self.wrapped(said, self.theme.text + Style(italic=True))
 
+    def product(self, event: BackwardEvent, live: Sequence[EdgeStory]) -> list[Row]:
+        theme = self.theme
+        chain = so_far(self.trace, event, live[0].edge) if live else None
+        if chain is None or chain.result is None:
+            return []
+        row: Row = [self.say("so far  ", theme.dim), self.say(f"{chain.left} = ", theme.backward + Style(bold=True))]
+        if chain.parts > 1:
+            row.append(self.say(f"through a sum of {chain.parts} contributions = ", theme.dim))
+        for index, factor in enumerate(chain.factors):
+            text = number(factor)
+            row.append(self.say(f"({text})" if factor < 0 else text, theme.forward))
+            row.append(self.say(" · " if index + 1 < len(chain.factors) else " = ", theme.dim))
+        return [[*row, self.say(number(chain.result), theme.backward + Style(bold=True))]]
 
-def scalar_group(group: Group) -> bool:
-    """Whether arriving, local and leaving gradient are numbers."""
-    local = group.local is None or group.local.shape == ()
-    return is_number(group.arrives) and is_number(group.leaves) and local
+    def matrices(self, event: BackwardEvent, story: EdgeStory) -> list[Row]:
+        arrived = next((value for value in event.upstream if value is not None), None)
+        edge = story.edge
+        if arrived is None or edge.downstream is None or arrived.array is None or edge.downstream.array is None:
+            return []
+        if max(arrived.array.size, edge.downstream.array.size) < 4:
+            return []
+        panels = [(self.label(arrived, f"arrives {story.arrives}"), arrived.array)]
+        local = None if edge.local is None else edge.local.array
+        if local is not None and edge.local is not None:
+            flat = local if edge.local.form == "elementwise" else local.reshape(arrived.array.size or 1, -1)
+            panels.append((f"local [{','.join(map(str, local.shape))}]", flat))
+        panels.append((self.label(edge.downstream, f"leaves {story.leaves}"), edge.downstream.array))
+        return [[], *self.pictures(panels, ["×", "="] if len(panels) == 3 else ["→"])]
 
+    # pictures
 
-def thirds(width: int) -> list[int]:
-    third = max(12, width // 3)
-    return [0, third, 2 * third]
+    def label(self, value: Value, name: str) -> str:
+        return f"{name} {shape(value)}"
 
+    def pictures(self, panels: Sequence[tuple[str, Array]], between: Sequence[str]) -> list[Row]:
+        """Heat maps side by side, each under its name and over its figures."""
+        room = max(2, self.height - 9)
+        each = max(8, (self.width - 5 * len(between)) // max(1, len(panels)))
+        drawn = [self.panel(label, array, each, room) for label, array in panels]
+        rows: list[Row] = []
+        for y in range(max(map(len, drawn))):
+            row: Row = []
+            for index, panel in enumerate(drawn):
+                row += fit(panel[y] if y < len(panel) else [], each)
+                if index < len(between):
+                    row += fit([self.say(f"  {between[index]}" if y == room // 2 else "")], 5)
+            rows.append(row)
+        return rows
 
-def scalar_rows(group: Group, width: int, height: int, first: bool, theme: Theme) -> list[Row]:
-    """Header, symbols, chips, sentence, product: the header goes when there is little room."""
-    starts = thirds(width)
-    rows: list[Row] = []
-    if first and height >= 5:
-        rows.append(columns([[Segment(text, theme.dim)] for text in headers(starts[1])], starts))
-    symbols = [(group.arrives_symbol, theme.backward), (group.local_symbol, theme.forward)]
-    symbols.append((group.leaves_symbol, theme.backward))
-    indents = ("", "  ", "  ")
-    rows.append(columns([[say(i + t, s)] for i, (t, s) in zip(indents, symbols, strict=True)], starts))
-    rows.append(columns(chips(group, theme), starts))
-    if group.sentence:
-        rows.append([Segment("› ", theme.dim), say(group.sentence, theme.text)])
-    if group.so_far:
-        rows.append([Segment("so far  ", theme.dim), say(group.so_far, theme.backward)])
-    if group.hooked:
-        rows.append([Segment("a hook replaced this gradient on its way", theme.warning)])
-    return rows
+    def panel(self, label: str, array: Array, width: int, height: int) -> list[Row]:
+        picture = heatmap(array, min(width, 60), height, self.theme)
+        real = np.abs(array) if np.iscomplexobj(array) else array
+        finite = real[np.isfinite(real)]
+        bad = real.size - finite.size
+        zeros = round(100 * float((finite == 0).mean())) if finite.size else 0
+        said = f"‖{number(float(np.linalg.norm(finite)))}‖ max {number(float(np.abs(finite).max(initial=0)))}"
+        said += f" {zeros}% zero" if zeros else ""
+        said += f" {bad} NaN/Inf" if bad else ""
+        head = [self.say(label, self.theme.strong)]
+        return [head, *picture, [self.say(said, self.theme.error if bad else self.theme.dim)]]
 
+    # leaves
 
-def headers(room: int) -> tuple[str, str, str]:
-    """The words above the three places, with autograd's own names when there is room."""
-    if room >= 38:
-        return "gradient that arrives (grad_output)", "× local gradient", "= gradient that leaves (grad_input)"
-    return "gradient that arrives", "× local gradient", "= gradient that leaves"
-
-
-def chips(group: Group, theme: Theme) -> list[Row]:
-    """`[-1.96] × [1] = [-1.96] → AccumulateGrad(w)`"""
-    leaves: Row = [Segment("= ", theme.strong), chip(value_text(group.leaves), "backward", theme)]
-    if group.goes_to:
-        leaves.append(say(ARROW + group.goes_to, theme.dim))
-    return [
-        [chip(value_text(group.arrives), "backward", theme)],
-        [Segment("× ", theme.strong), local_chip(group.local, theme)],
-        leaves,
-    ]
-
-
-def local_chip(local: Local | None, theme: Theme) -> Segment:
-    """The local gradient, or why there is none."""
-    if local is None:
-        return Segment("not known for this op", theme.dim)
-    number_ = local.scalar
-    if number_ is not None:
-        return chip(number(number_), "forward", theme)
-    return say(local.omitted or "not recorded", theme.dim)
-
-
-def tensor_rows(group: Group, at: int, count: int, width: int, height: int, theme: Theme) -> list[Row]:
-    """The formula, three pictures side by side, and their numbers; pictures only for the first, when there is room."""
-    formula = group.equation or f"{group.leaves_symbol}: local gradient not known for this op"
-    place: Row = [say(f"  input {at + 1} of {count}", theme.dim)] if count > 1 else []
-    head: Row = [say(formula, theme.strong), *place, say(ARROW + group.goes_to, theme.dim)]
-    others = 2 * (count - 1) if at == 0 else 0
-    room = min(12, height - 3 - others)
-    parts = pictures(group)
-    rows = [head]
-    if at == 0 and room >= 2:
-        rows.extend(picture_rows(parts, width, room, theme))
-    elif at == 0 or height >= 1:
-        rows.append(numbers_row(parts, theme))
-    if group.hooked:
-        rows.append([Segment("a hook replaced this gradient on its way", theme.warning)])
-    return rows
-
-
-def pictures(group: Group) -> list[tuple[str, str, Value | Local]]:
-    """What is drawn: word, symbol, thing."""
-    found: list[tuple[str, str, Value | Local]] = []
-    if group.arrives is not None:
-        found.append(("arrives", group.arrives_symbol, group.arrives))
-    if group.operand is not None:
-        found.append(("local", group.operand.name, group.operand))
-    elif group.local is not None:
-        word = "Jacobian" if group.local.form == "jacobian" else "local"
-        found.append((word, group.local_symbol, group.local))
-    if group.leaves is not None:
-        found.append(("leaves", group.leaves_symbol, group.leaves))
-    return found
-
-
-def picture_rows(parts: list[tuple[str, str, Value | Local]], width: int, room: int, theme: Theme) -> list[Row]:
-    """Labels, heat maps and numbers in columns."""
-    size = max(10, width // max(1, len(parts)))
-    starts = [size * at for at in range(len(parts))]
-    inks = {"arrives": theme.backward, "leaves": theme.backward}
-    labels: list[Row] = [
-        [Segment(f"{word} ", theme.dim), say(f"{symbol} {shape_text(thing.shape)}", inks.get(word, theme.forward))]
-        for word, symbol, thing in parts
-    ]
-    drawn = [drawing(thing, parts, size - 3, room, theme) for _, _, thing in parts]
-    height = max((len(rows) for rows in drawn), default=0)
-    body = [columns([rows[at] if at < len(rows) else [] for rows in drawn], starts) for at in range(height)]
-    stats: list[Row] = [[say(statistics(thing), theme.dim)] for _, _, thing in parts]
-    return [columns(labels, starts), *body, columns(stats, starts)]
-
-
-def drawing(
-    thing: Value | Local, parts: list[tuple[str, str, Value | Local]], width: int, height: int, theme: Theme
-) -> list[Row]:
-    """A heat map, or the number of a scalar."""
-    if isinstance(thing, Value) and thing.shape == ():
-        return [[chip(value_text(thing), "backward", theme)]]
-    first = parts[0][2]
-    output_dims = len(first.shape) if isinstance(thing, Local) else None
-    grid = picture(thing._trace, thing, output_dims, 2 * height, width)
-    return [] if grid is None or not grid.size else heat_rows(grid, width, theme)
-
-
-def statistics(thing: Value | Local) -> str:
-    if isinstance(thing, Local):
-        return (thing.omitted or "not recorded") if thing.array is None else ""
-    return "" if thing.shape == () else stats_text(thing)
-
-
-def numbers_row(parts: list[tuple[str, str, Value | Local]], theme: Theme) -> Row:
-    """The pictures' numbers in one line, where there is no room to draw."""
-    row: Row = []
-    for word, _, thing in parts:
-        if isinstance(thing, Local) and thing.array is not None:
-            text = f"{word} {shape_text(thing.shape)}"
+    def accumulate(self, event: AccumulateEvent) -> list[Row]:
+        theme, name = self.theme, event.tensor
+        heads = (f"{name}.grad before", "+ arriving", f"= {name}.grad now")
+        third = max(16, self.width // 3)
+        rows = [self.thirds([self.say(head, theme.dim) for head in heads], third)]
+        row: Row = []
+        for value, phase, between in ((event.before, "", " +"), (event.arrived, "backward", " =")):
+            chip = fit([self.chip(value, phase)], min(width_of([self.chip(value, phase)]), third - 4))
+            row += fit(chip, third - 3) + [Segment(f"{between} ", theme.strong)]
+        rows.append([*row, self.chip(event.after, "backward")])
+        rows.append([])
+        root = root_name(self.trace, event.position)
+        state = self.moment.grad_state(event.number)
+        if event.fresh:
+            said = f"✓ fresh: the gradient was empty, so this is exactly d{root}/d{name} of this pass"
+            rows += self.wrapped(said, theme.good)
+        elif state.kind in (GradKind.SUM, GradKind.STALE):
+            said = f"! ACCUMULATED: {name}.grad was not zeroed. It is now the sum of {state.count} backward passes."
+            rows += self.wrapped(said, theme.error)
+            rows.append([self.say(f"  this pass alone gives {self.brief(event.arrived)}", theme.dim)])
         else:
-            shape = shape_text(thing.shape)
-            text = f"{word} {value_text(thing) if isinstance(thing, Value) else shape + ' ' + statistics(thing)}"
-        row.extend([Segment("  " if row else "", theme.dim), say(text, theme.text)])
-    return row
+            rows += self.wrapped(f"! added to what was in {name}.grad", theme.warning)
+        return rows
+
+    def update(self, event: UpdateEvent) -> list[Row]:
+        theme, name = self.theme, event.tensor
+        rows: list[Row] = []
+        if event.lr is not None and event.grad is not None and plain_step(event):
+            rows.append([self.say(f"{name} ← {name} - lr · {name}.grad", theme.strong)])
+            rows.append(
+                [
+                    self.say("  = "),
+                    self.chip(event.before, ""),
+                    self.say(f" - {number(event.lr)} × "),
+                    self.chip(event.grad, "backward"),
+                    self.say(" = "),
+                    self.chip(event.after, "update"),
+                ]
+            )
+        else:
+            rows.append([self.say(f"{name} ← {event.by}", theme.strong)])
+            rows.append([self.say("  "), self.chip(event.before, ""), self.say(" → "), self.chip(event.after, "update")])
+            if event.grad is not None:
+                row = [self.say(f"  {name}.grad ", theme.dim), self.chip(event.grad, "backward")]
+                rows.append([*row, self.say("" if event.lr is None else f"   lr {number(event.lr)}", theme.dim)])
+        rows.append([])
+        rows += self.movement(event)
+        for key, change in event.state.items():
+            said = f"{key}  {self.brief(change.before)} → {self.brief(change.after)}"
+            rows.append([self.say(said, theme.dim)])
+        return rows
+
+    def movement(self, event: UpdateEvent) -> list[Row]:
+        before, after = event.before.array, event.after.array
+        if before is None or after is None or np.iscomplexobj(after):
+            return []
+        step = after.astype(np.float64) - before
+        if step.size == 1:
+            moved = float(step.reshape(()))
+            sign = "+" if moved > 0 else ""
+            said = f"moved {sign}{number(moved)}"
+            grad = None if event.grad is None else event.grad.scalar
+            if grad and moved:
+                said += ": against the gradient" if moved * grad < 0 else ": along the gradient"
+            return [[self.say(said, self.theme.dim)]]
+        size, length = float(np.linalg.norm(step)), float(np.linalg.norm(before.astype(np.float64)))
+        share = f", {100 * size / length:.2g}% of ‖{event.tensor}‖" if length else ""
+        return [[self.say(f"moved by ‖{number(size)}‖{share}", self.theme.dim)]]
+
+    def zeroing(self, event: ZeroGradEvent) -> list[Row]:
+        theme = self.theme
+        row = [self.say(f"{event.tensor}.grad   ", theme.strong), self.chip(event.before, "backward"), self.say("  →  ")]
+        why = "backward() adds into .grad; without this the next gradient would be added on top"
+        return [[*row, self.chip(event.after, "zero_grad")], [], *self.wrapped(why, theme.dim)]
+
+    def grad_write(self, event: GradWriteEvent) -> list[Row]:
+        row = [self.say(f"{event.tensor}.grad   ", self.theme.strong), self.chip(event.before, "backward")]
+        row += [self.say("  →  "), self.chip(event.after, "backward")]
+        return [row, [], [self.say(f"written by {event.by}: not by a backward pass", self.theme.warning)]]
+
+    # passes
+
+    def start(self, event: BackwardStartEvent) -> list[Row]:
+        theme = self.theme
+        rows: list[Row] = []
+        for index, root in enumerate(event.roots):
+            seed = event.seeds[index] if index < len(event.seeds) else None
+            name = short(root.name)
+            rows.append([self.say(f"{name} = ", theme.strong), self.chip(root, "forward")])
+            given = "1" if seed is None else self.brief(seed)
+            rows.append([self.say(f"  d{name}/d{name} = ", theme.dim), self.box(given, "backward")])
+        rows += self.wrapped("› the gradient starts here and runs back, node by node, to the leaves", theme.text)
+        if event.create_graph:
+            rows.append([self.say("create_graph=True: this pass can itself be differentiated", theme.dim)])
+        return rows
+
+    def end(self, event: BackwardEndEvent) -> list[Row]:
+        rows: list[Row] = []
+        start, end = self.trace.span_of_pass(event.position)
+        for position in range(start, min(end, start + 4096)):
+            other = self.trace.event(position)
+            if isinstance(other, AccumulateEvent) and len(rows) < self.height:
+                rows.append([self.say(f"{other.tensor} received ", self.theme.dim), self.chip(other.arrived, "backward")])
+        for index, value in enumerate(event.captured):
+            rows.append([self.say(f"grad() returned [{index}] ", self.theme.dim), self.chip(value, "backward")])
+        return rows or [[self.say("no leaf received a gradient", self.theme.warning)]]
 
 
-def unknown_rows(event: BackwardEvent, theme: Theme) -> list[Row]:
-    """No live input: what arrives, and why nothing more is known."""
-    arrived = [value for value in event.upstream if value is not None]
-    rows: list[Row] = [
-        [Segment("arrives  ", theme.dim), say(f"{value.name}  {described(value)}", theme.backward)] for value in arrived
-    ]
-    if event.why:
-        rows.append([say(event.why, theme.dim)])
-    return rows
-
-
-def dead_rows(step: BackwardStep, theme: Theme) -> list[Row]:
-    """The inputs that get nothing, and why."""
-    return [[say(f"{dead.input}: no gradient ({dead.why})", theme.dim)] for dead in step.dead]
-
-
-# gradients and weights
-
-
-def accumulate_rows(moment: Moment, event: AccumulateEvent, width: int, height: int, theme: Theme) -> list[Row]:
-    starts = thirds(width)
-    name = f"{event.tensor}.grad"
-    labels = (f"{name} before", "+ arriving", f"= {name} now")
-    rows = [columns([[say(text, theme.dim)] for text in labels], starts), columns(sum_chips(event, theme), starts)]
-    fresh, sentence = explain.accumulated(moment, event)
-    verdict: Row = [say(("✓ " if fresh else "! ") + sentence, theme.good if fresh else theme.error)]
-    if width_of(verdict) > width:
-        rows.extend(text_rows(verdict[0].text, width, theme.good if fresh else theme.error))
-    else:
-        rows.append(verdict)
-    if not fresh:
-        text = f"  this pass alone gives {value_text(event.arrived)}"
-        rows.append([say(text, theme.dim)])
-    room = min(10, height - len(rows) - 2)
-    if event.arrived.shape and room >= 2:
-        rows.extend(picture_rows(accumulate_pictures(event), width, room, theme))
-    return rows
-
-
-def sum_chips(event: AccumulateEvent, theme: Theme) -> list[Row]:
-    return [
-        [chip(value_text(event.before), "other", theme)],
-        [Segment("+ ", theme.strong), chip(value_text(event.arrived), "backward", theme)],
-        [Segment("= ", theme.strong), chip(value_text(event.after), "backward", theme)],
-    ]
-
-
-def accumulate_pictures(event: AccumulateEvent) -> list[tuple[str, str, Value | Local]]:
-    values = (("before", event.before), ("arriving", event.arrived), ("now", event.after))
-    return [(word, "", value) for word, value in values if value is not None]
-
-
-def update_rows(event: UpdateEvent, width: int, height: int, theme: Theme) -> list[Row]:
-    if explain.plain_step(event):
-        rows = plain_rows(event, theme)
-    else:
-        rows = [before_after(event.tensor, event.before, event.after, "update", theme)]
-    rows.extend(moved_rows(event, theme))
-    rows.extend(state_rows(event, theme))
-    if event.grad_enabled:
-        rows.append([Segment("! gradients were on: wrap the update in torch.no_grad()", theme.warning)])
-    room = min(8, height - len(rows) - 2)
-    if event.before.shape and room >= 2:
-        rows.extend(picture_rows(update_pictures(event), width, room, theme))
-    return rows
-
-
-def update_pictures(event: UpdateEvent) -> list[tuple[str, str, Value | Local]]:
-    values = (("before", event.before), ("grad", event.grad), ("after", event.after))
-    return [(word, "", value) for word, value in values if value is not None]
-
-
-def plain_rows(event: UpdateEvent, theme: Theme) -> list[Row]:
-    """`w ← w - lr · w.grad` and the same with numbers: checked against the recorded values before."""
-    name = event.tensor
-    assert event.lr is not None
-    return [
-        [say(f"{name} ← {name} - lr · {name}.grad", theme.strong)],
-        [
-            Segment("  = ", theme.dim), chip(value_text(event.before), "other", theme),
-            Segment(f" - {number(event.lr)} × ", theme.text), chip(value_text(event.grad), "backward", theme),
-            Segment(" = ", theme.text), chip(value_text(event.after), "update", theme),
-        ],
-    ]  # fmt: skip
-
-
-def before_after(name: str, before: Value | None, after: Value | None, phase: str, theme: Theme) -> Row:
-    """`w [1] → [2]`"""
-    return [
-        say(f"{name}  ", theme.strong), chip(value_text(before), "backward" if phase == "zero_grad" else "other", theme),
-        Segment("  →  ", theme.text), chip(value_text(after), phase, theme),
-    ]  # fmt: skip
-
-
-def moved_rows(event: UpdateEvent, theme: Theme) -> list[Row]:
-    """How far it moved, and which way."""
-    moved = explain.moved(event.before, event.after)
-    if moved is None:
-        return []
-    if moved.change is None:
-        share = "" if moved.relative is None else f"   |Δ|/|v| = {number(moved.relative)}"
-        return [[say(f"Δ ‖{number(moved.norm)}‖{share}", theme.update)]]
-    slope = event.grad.scalar if event.grad is not None else None
-    text = f"moved {signed(moved.change)}"
-    if slope and moved.change * slope < 0:
-        grows = "grows" if moved.change > 0 else "shrinks"
-        sign = "<" if slope < 0 else ">"
-        text += f": against the gradient (grad {number(slope)} {sign} 0, so {event.tensor} {grows})"
-    elif slope and moved.change:
-        text += ": along the gradient"
-    return [[say(text, theme.dim)]]
-
-
-def state_rows(event: UpdateEvent, theme: Theme) -> list[Row]:
-    """The state that the optimizer keeps for this weight."""
-    lead = [] if event.lr is None or explain.plain_step(event) else [f"lr {number(event.lr)}"]
-    rows: list[Row] = [[Segment(f"{event.by}  " + "".join(lead), theme.dim)]] if lead else []
-    for name, change in event.state.items():
-        text = f"{value_text(change.before) if change.before else '-'} → {value_text(change.after)}"
-        rows.append([say(f"  {name}  ", theme.dim), say(text, theme.text)])
-    return rows
-
-
-def zero_rows(event: ZeroGradEvent, width: int, theme: Theme) -> list[Row]:
-    why = "backward() adds into .grad; without this the next gradient would be added on top of this one"
-    rows = [before_after(f"{event.tensor}.grad", event.before, event.after, "zero_grad", theme)]
-    return [*rows, *text_rows(why, width, theme.dim)]
-
-
-def grad_write_rows(event: GradWriteEvent, theme: Theme) -> list[Row]:
-    row = before_after(f"{event.tensor}.grad", event.before, event.after, "backward", theme)
-    return [row, [say(f"written by {event.by}, not by a backward pass", theme.dim)]]
-
-
-# passes
-
-
-def start_rows(event: BackwardStartEvent, theme: Theme) -> list[Row]:
-    """Roots and their seeds."""
-    rows: list[Row] = []
-    for at, root in enumerate(event.roots):
-        seed = event.seeds[at] if at < len(event.seeds) else None
-        rows.append([
-            Segment("from ", theme.dim), say(root.name, theme.strong), Segment(" = ", theme.dim),
-            chip(value_text(root), "forward", theme), say(f"   seed d{root.name}/d{root.name} = ", theme.dim)
-            if seed is None or seed.scalar == 1 else Segment("   seed ", theme.dim),
-            chip("1" if seed is None else value_text(seed), "backward", theme),
-        ])  # fmt: skip
-    rows.append([Segment("every node multiplies what arrives by its local gradient, the last op first", theme.dim)])
-    if event.inputs is not None:
-        names = ", ".join(value.name for value in event.inputs)
-        rows.append([say(f"only for {names}: the gradients are returned, .grad is left alone", theme.dim)])
-    kept = [word for word, on in (("retain_graph", event.retain_graph), ("create_graph", event.create_graph)) if on]
-    return [*rows, [Segment(", ".join(kept), theme.dim)]] if kept else rows
-
-
-def end_rows(moment: Moment, event: BackwardEndEvent, theme: Theme) -> list[Row]:
-    """What each leaf received, and what was returned."""
-    rows: list[Row] = [
-        [Segment("returned  ", theme.dim), say("None" if v is None else f"{v.name}  {described(v)}", theme.backward)]
-        for v in event.captured
-    ]
-    first, _ = moment.trace.span_of_pass(moment.position)
-    for position in range(max(first, moment.position - 400), moment.position):
-        received = moment.trace.event(position) if moment.trace.kind_at(position) == ACCUMULATE else None
-        if isinstance(received, AccumulateEvent):
-            text = f"{received.tensor}.grad  received {described(received.arrived)}"
-            state = moment.grad_state(received.number)
-            tail = f"  ! sum of {state.count}" if state.kind is GradKind.SUM else ""
-            rows.append([Segment("⊕ ", theme.backward), say(text, theme.text), Segment(tail, theme.error)])
-    return rows or [[Segment("no leaf received a gradient", theme.dim)]]
+def plain_step(event: UpdateEvent) -> bool:
+    """Whether the update is `before - lr * grad`, to rounding: only then the formula is shown."""
+    before, after = event.before.array, event.after.array
+    grad = None if event.grad is None else event.grad.array
+    if before is None or after is None or grad is None or event.lr is None or np.iscomplexobj(after):
+        return False
+    expected = before.astype(np.float64) - event.lr * grad.astype(np.float64)
+    scale = max(float(np.abs(after).max(initial=0)), 1e-12)
+    return bool(np.all(np.abs(expected - after) <= 1e-5 * scale))
