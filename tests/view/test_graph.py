@@ -93,7 +93,8 @@ def test_an_op_made_of_parts_is_one_row(tmp_path: Path) -> None:
     trace = Trace(composite_trace(tmp_path / "t"))
     names = ["○ xb", "│ ○ weight", "│ ○ bias", "◆─┘ linear → z", "◆   relu → h"]
     assert [line[:16].rstrip() for line in lines(trace, 3)[1:]] == names
-    assert lines(trace, 1)[4].startswith("◇─┘ linear → z (a")
+    assert lines(trace, 1)[4].startswith("◇─┘ linear → z  ")
+    assert lines(trace, 1, width=80)[4].startswith("◇─┘ linear → z (addmm)")
 
 
 def test_many_numbers_have_a_shape_and_a_spread_and_a_few_are_told(tmp_path: Path) -> None:

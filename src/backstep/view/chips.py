@@ -107,15 +107,30 @@ def _drawn(chips: tuple[Chip, ...], moment: Moment, gap: int, theme: Theme) -> R
     """The chips: past bright, here on its phase's colour, future dim; a bar between phases."""
     row: Row = []
     for index, chip in enumerate(chips):
+        here = _is_here(chip, moment.position)
+        before = _blank(here and gap > 1, chip, theme)
         if index and chip.phase != chips[index - 1].phase:
-            row.append(Segment("│ ", theme.rule))
+            row += [Segment("│", theme.rule), before]
+        elif row and here and gap > 1:
+            row[-1] = before
         row.append(Segment(chip.text, _chip_style(chip, moment.position, theme)))
-        row.append(Segment(" " * gap))
+        if gap:
+            row.append(_blank(here and gap > 1, chip, theme))
+            row += [Segment(" ")] * (gap - 1)
     return row
 
 
+def _blank(lit: bool, chip: Chip, theme: Theme) -> Segment:
+    """A cell beside a chip; lone glyphs get a wider box where there is room."""
+    return Segment(" ", theme.chip(chip.phase) if lit else None)
+
+
+def _is_here(chip: Chip, position: int) -> bool:
+    return chip.first <= position <= chip.last
+
+
 def _chip_style(chip: Chip, position: int, theme: Theme) -> Style:
-    if chip.first <= position <= chip.last:
+    if _is_here(chip, position):
         return theme.chip(chip.phase)
     return ink(chip.kind, chip.phase, theme) if chip.last < position else theme.dim
 

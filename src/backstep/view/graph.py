@@ -12,7 +12,7 @@ from backstep.replay.moment import GradKind, Moment
 from backstep.trace.event import Value
 from backstep.view.brief import figures, shape
 from backstep.view.glyphs import glyph
-from backstep.view.rows import Row, fill_rows, fit, safe
+from backstep.view.rows import Row, fill_rows, fit, safe, width_of
 from backstep.view.runs import runs_of
 from backstep.view.spine import Spine, SpineRow, block_around, spine_of
 from backstep.view.theme import Theme
@@ -24,6 +24,7 @@ NARROW = 56
 VALUE, GRAD = 20, 26
 """Cells of the two columns with histograms, and where in each the histogram starts."""
 VALUE_SPREAD, GRAD_SPREAD = 9, 16
+BLANK = Segment(" ")
 VALUE_KINDS = frozenset({"forward", "update"})
 
 
@@ -105,7 +106,7 @@ class _Drawing:
     def row(self, index: int) -> Row:
         row = self.spine.rows[index]
         cells = [
-            [*fit(self._name(row, index == self.current), self.columns.name - 1), Segment(" ")],
+            fit([*fit(self._name(row, index == self.current), self.columns.name - 1), BLANK], self.columns.name),
             fit(self._value(row), self.columns.value),
             fit(self._grad(row), self.columns.grad),
         ]
@@ -133,7 +134,9 @@ class _Drawing:
         indent = " " * (max(3, self.spine.width) - len(row.lanes) + 1)
         style = theme.strong if ran or current else theme.dim
         target = Segment(f" → {name}" if name else "", theme.text if ran else theme.dim)
-        return [*lanes, Segment(indent + safe(row.op), style), target, Segment(self._aside(row, current), theme.dim)]
+        named = [*lanes, Segment(indent + safe(row.op), style), target]
+        aside = Segment(self._aside(row, current), theme.dim)
+        return [*named, aside] if width_of([*named, aside]) < self.columns.name else named
 
     def _aside(self, row: SpineRow, current: bool) -> str:
         """The part that runs, or where an input without a lane comes from."""
