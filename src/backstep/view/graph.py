@@ -135,8 +135,10 @@ class _Drawing:
         style = theme.strong if ran or current else theme.dim
         target = Segment(f" → {name}" if name else "", theme.text if ran else theme.dim)
         named = [*lanes, Segment(indent + safe(row.op), style), target]
-        aside = Segment(self._aside(row, current), theme.dim)
-        return [*named, aside] if width_of([*named, aside]) < self.columns.name else named
+        aside = self._aside(row, current)
+        if not aside or width_of(named) + cell_len(aside) >= self.columns.name:
+            return named
+        return [*named, Segment(aside, theme.dim)]
 
     def _aside(self, row: SpineRow, current: bool) -> str:
         """The part that runs, or where an input without a lane comes from."""
