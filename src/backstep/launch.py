@@ -31,7 +31,7 @@ class Spool:
 
     def __init__(self, target: IO[bytes]) -> None:
         self._target = target
-        self._kept: IO[bytes] = tempfile.TemporaryFile()
+        self._kept: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - read as long as the stream lives
         self._end, self.child_end = pty.openpty()
         self._through = False
         self._lock = threading.Lock()

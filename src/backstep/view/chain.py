@@ -165,7 +165,9 @@ class Pen:
         return rows
 
     def called(self, event: ForwardEvent, names: Sequence[str]) -> str:
-        given = [*names, *(repr(a["value"]) if not a["name"] else f"{a['name']}={a['value']!r}" for a in event.arguments)]
+        given = list(names)
+        for argument in event.arguments:
+            given.append(f"{argument['name']}={argument['value']!r}" if argument["name"] else repr(argument["value"]))
         return f"{event.op}({', '.join(map(str, given))})"
 
     def pairs(self, event: ForwardEvent) -> Row:
@@ -246,7 +248,7 @@ class Pen:
     def thirds(self, segments: Sequence[Segment], third: int) -> Row:
         row: Row = []
         for segment in segments[:-1]:
-            row += fit([segment], third - 1) + [Segment(" ")]
+            row += [*fit([segment], third - 1), Segment(" ")]
         return [*row, segments[-1]]
 
     def edge(self, event: BackwardEvent, story: EdgeStory, third: int) -> list[Row]:
@@ -266,7 +268,7 @@ class Pen:
             (self.local(edge.local), "forward", " ="),
         ):
             chip = fit([self.box(text, phase)], min(len(text) + 2, third - 4))
-            boxes += fit(chip, third - 3) + [Segment(f"{between} ", theme.strong)]
+            boxes += [*fit(chip, third - 3), Segment(f"{between} ", theme.strong)]
         boxes = [*boxes[:-1], Segment(boxes[-1].text, theme.strong), self.chip(edge.downstream, "backward")]
         boxes.append(self.say(f" → {story.target}", theme.dim))
         if edge.hooked:
@@ -380,7 +382,7 @@ class Pen:
         row: Row = []
         for value, phase, between in ((event.before, "", " +"), (event.arrived, "backward", " =")):
             chip = fit([self.chip(value, phase)], min(width_of([self.chip(value, phase)]), third - 4))
-            row += fit(chip, third - 3) + [Segment(f"{between} ", theme.strong)]
+            row += [*fit(chip, third - 3), Segment(f"{between} ", theme.strong)]
         rows.append([*row, self.chip(event.after, "backward")])
         rows.append([])
         root = root_name(self.trace, event.position)
@@ -413,7 +415,8 @@ class Pen:
             )
         else:
             rows.append([self.say(f"{name} ← {event.by}", theme.strong)])
-            rows.append([self.say("  "), self.chip(event.before, ""), self.say(" → "), self.chip(event.after, "update")])
+            moved = [self.chip(event.before, ""), self.say(" → "), self.chip(event.after, "update")]
+            rows.append([self.say("  "), *moved])
             if event.grad is not None:
                 row = [self.say(f"  {name}.grad ", theme.dim), self.chip(event.grad, "backward")]
                 rows.append([*row, self.say("" if event.lr is None else f"   lr {number(event.lr)}", theme.dim)])
@@ -443,7 +446,8 @@ class Pen:
 
     def zeroing(self, event: ZeroGradEvent) -> list[Row]:
         theme = self.theme
-        row = [self.say(f"{event.tensor}.grad   ", theme.strong), self.chip(event.before, "backward"), self.say("  →  ")]
+        row = [self.say(f"{event.tensor}.grad   ", theme.strong), self.chip(event.before, "backward")]
+        row.append(self.say("  →  "))
         why = "backward() adds into .grad; without this the next gradient would be added on top"
         return [[*row, self.chip(event.after, "zero_grad")], [], *self.wrapped(why, theme.dim)]
 
@@ -474,7 +478,8 @@ class Pen:
         for position in range(start, min(end, start + 4096)):
             other = self.trace.event(position)
             if isinstance(other, AccumulateEvent) and len(rows) < self.height:
-                rows.append([self.say(f"{other.tensor} received ", self.theme.dim), self.chip(other.arrived, "backward")])
+                said = self.say(f"{other.tensor} received ", self.theme.dim)
+                rows.append([said, self.chip(other.arrived, "backward")])
         for index, value in enumerate(event.captured):
             rows.append([self.say(f"grad() returned [{index}] ", self.theme.dim), self.chip(value, "backward")])
         return rows or [[self.say("no leaf received a gradient", self.theme.warning)]]

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from rich.segment import Segment
+from rich.style import Style
 
 from backstep.replay.moment import GradKind, GradState, Moment
 from backstep.trace.batch import GRAD, KIND_CODE, VALUE
-from backstep.trace.event import ForwardEvent, Value
+from backstep.trace.event import BackwardEvent, ForwardEvent, Value
 from backstep.view.brief import figures, number, shape
 from backstep.view.rows import Row, fill_rows, fit, safe
 from backstep.view.theme import Theme
@@ -59,11 +60,11 @@ def columns_for(width: int) -> Columns:
     return Columns(name, value, change, grad, state, last)
 
 
-def cells(texts: tuple[str, ...], columns: Columns, styles: list[object]) -> Row:
+def cells(texts: tuple[str, ...], columns: Columns, styles: list[Style]) -> Row:
     widths = (columns.name, columns.value, columns.change, columns.grad, columns.state, columns.last)
     row: Row = []
     for text, width, style in zip(texts, widths, styles, strict=True):
-        row += fit([Segment(safe(text), style)], width - 1) + [Segment(" ")]  # type: ignore[arg-type]
+        row += [*fit([Segment(safe(text), style)], width - 1), Segment(" ")]
     return row
 
 
@@ -82,6 +83,9 @@ def target_of(moment: Moment) -> int | None:
         return int(event["number"])
     if isinstance(event, ForwardEvent) and event.outputs:
         return event.outputs[0].tensor
+    if isinstance(event, BackwardEvent):
+        leaves = [edge.to["number"] for edge in event.edges if edge.to is not None and "number" in edge.to]
+        return leaves[0] if leaves else None
     return None
 
 
@@ -101,7 +105,8 @@ def leaf_row(moment: Moment, leaf: int, columns: Columns, theme: Theme, here: bo
         "" if last is None else f"#{last}",
     )
     marked = theme.backward if grad_now else theme.text
-    styles: list[object] = [theme.strong, theme.update if value_now else theme.text, theme.update, marked, style, theme.dim]
+    changed = theme.update if value_now else theme.text
+    styles: list[Style] = [theme.strong, changed, theme.update, marked, style, theme.dim]
     return highlighted([Segment("▸ " if here else "  ", theme.key), *cells(texts, columns, styles)], here, width, theme)
 
 
@@ -109,7 +114,7 @@ def value_row(moment: Moment, value: Value, columns: Columns, theme: Theme, here
     state = "not kept" if value.requires_grad else "no grad"
     made = moment.writer(value.tensor)
     texts = (value.name, told(moment, value, columns.value), "", "-", state, "" if made is None else f"#{made}")
-    styles: list[object] = [theme.dim] * 6
+    styles: list[Style] = [theme.dim] * 6
     return highlighted([Segment("▸ " if here else "  ", theme.key), *cells(texts, columns, styles)], here, width, theme)
 
 
@@ -148,7 +153,7 @@ def change(moment: Moment, leaf: int, value: Value | None) -> str:
     return f"‖{number(float(np.linalg.norm(step)))}‖"
 
 
-def state_word(moment: Moment, state: GradState, theme: Theme) -> tuple[str, object]:
+def state_word(moment: Moment, state: GradState, theme: Theme) -> tuple[str, Style]:
     """The state as a glyph and a word, never by colour alone."""
     match state.kind:
         case GradKind.NONE:
