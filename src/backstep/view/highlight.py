@@ -10,12 +10,11 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from rich.syntax import Syntax
-from rich.text import Text
 
 from backstep.view.rows import Row, safe
 
 TAB = 4
-LARGEST = 400_000
+LARGEST = 300_000
 """A longer file is shown without colours: lexing it would take a second."""
 LINE_END = re.compile(r"\r\n|\r|\n")
 
@@ -48,24 +47,22 @@ def lines_of(source: str, theme: str) -> tuple[Line, ...]:
     return tuple(Line(row, text, line) for row, text, line in zip(styled, shown, raw, strict=True))
 
 
-def _styled(code: str, theme: str) -> list[Row]:
-    text = Syntax("", "python", theme=theme).highlight(code)
-    if text.plain.endswith("\n") and not code.endswith("\n"):
-        text.right_crop(1)
-    return [_segments(line) for line in text.split("\n", allow_blank=True)]
-
-
-def _segments(line: Text) -> Row:
-    """A line of Rich text as segments; backgrounds and bold are the pane's, which marks with them what runs."""
-    styles: list[Style] = [Style.null()] * len(line.plain)
-    for start, end, style in line.spans:
-        own = style if isinstance(style, Style) else Style.parse(style)
-        for index in range(start, min(end, len(styles))):
-            styles[index] = styles[index] + Style(color=own.color, italic=own.italic)
-    row: Row = []
-    for character, own in zip(line.plain, styles, strict=True):
-        if row and row[-1].style == own:
-            row[-1] = Segment(row[-1].text + character, own)
-        else:
-            row.append(Segment(character, own))
-    return row
+def _styled(code: str, theme: str) -> list[Row] | None:
+    """The tokens of a file, line by line; backgrounds and bold are the pane's, which marks with them what runs."""
+    lexer = Syntax("", "python").lexer
+    if lexer is None:
+        return None
+    style_of = Syntax.get_theme(theme).get_style_for_token
+    plain: dict[object, Style] = {}
+    rows: list[Row] = [[]]
+    for token, text in lexer.get_tokens(code):
+        style = plain.get(token)
+        if style is None:
+            own = style_of(token)
+            style = plain[token] = Style(color=own.color, italic=own.italic)
+        first, *others = text.split("\n")
+        if first:
+            rows[-1].append(Segment(first, style))
+        rows += [[Segment(line, style)] if line else [] for line in others]
+    # The lexer ends every file with a line end of its own.
+    return rows[:-1] if not code.endswith("\n") and not rows[-1] else rows
