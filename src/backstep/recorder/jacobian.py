@@ -160,7 +160,8 @@ def jacobians(
         return tuple(pulled)
 
     if rows == 0:
-        stacked = [arrived[0].new_zeros((0, *shapes[i][0], *((2,) if shapes[i][1] else ()))) for i in wanted]
+        pairs = [(2,) if is_complex else () for _, is_complex in shapes]
+        stacked = [torch.zeros((0, *shapes[i][0], *pairs[i])) for i in wanted]
     else:
         stacked = run_rows(pull, basis, rows, vectorised=node.name() not in WRONG_IN_VMAP)
     several = len(grads) > 1
