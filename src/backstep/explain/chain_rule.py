@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
-from backstep.explain.formulas import local_formula
-from backstep.trace.event import BackwardEvent, BackwardStartEvent, Edge, ForwardEvent
+from backstep.explain.formulas import derivative, equation, local_formula, product_operand
+from backstep.trace.event import BackwardEvent, BackwardStartEvent, Edge, ForwardEvent, Value
 from backstep.trace.trace import Trace
 
 LONGEST_CHAIN = 64
@@ -21,6 +22,10 @@ class EdgeStory:
     local: str
     leaves: str
     target: str
+    name: str
+    result: str
+    equation: str
+    operand: Value | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +42,10 @@ def root_name(trace: Trace, position: int) -> str:
     """What the backward pass around a position started from: `loss`."""
     start, _ = trace.span_of_pass(position)
     event = trace.event(start)
-    if isinstance(event, BackwardStartEvent) and event.roots:
-        return short(event.roots[0].name)
-    return "root"
+    if not isinstance(event, BackwardStartEvent) or not event.roots:
+        return "root"
+    ones = all(seed is None or (seed.scalar == 1 and not seed.shape) for seed in event.seeds)
+    return short(" + ".join(root.name for root in event.roots)) if ones else "(seed · root)"
 
 
 def short(name: str, longest: int = 24) -> str:
@@ -59,7 +65,11 @@ def twin(trace: Trace, event: BackwardEvent) -> ForwardEvent | None:
 def result_name(trace: Trace, event: BackwardEvent) -> str:
     """What the node's output is called."""
     op = twin(trace, event)
-    return short(op.outputs[0].name) if op is not None and op.outputs else event.op
+    if op is not None and op.outputs and len(op.nodes) == 1:
+        place = next((at for at, value in enumerate(event.upstream) if value is not None), 0)
+        return short(op.outputs[min(place, len(op.outputs) - 1)].name)
+    arrived = next((value for value in event.upstream if value is not None), None)
+    return event.op if arrived is None else short(arrived.name.removesuffix(".grad"))
 
 
 def stories(trace: Trace, event: BackwardEvent) -> list[EdgeStory]:
@@ -68,10 +78,19 @@ def stories(trace: Trace, event: BackwardEvent) -> list[EdgeStory]:
     op = twin(trace, event)
     told = []
     for index, edge in enumerate(event.edges):
-        name = short(edge.input or "input")
+        name = short(edge.input or str((edge.to or {}).get("leaf", "input")))
         formula = None if op is None else local_formula(event.op, op, index)
-        local = f"d{result}/d{name}" + (f" = {formula}" if formula else "")
-        told.append(EdgeStory(edge, f"d{root}/d{result}", local, f"d{root}/d{name}", target(trace, edge)))
+        arrives, leaves = derivative(root, result), derivative(root, name)
+        local = derivative(result, name) + (f" = {formula}" if formula else "")
+        elementwise = edge.local is not None and edge.local.form == "elementwise"
+        written = edge.formula or (equation(arrives, leaves, formula, elementwise) if formula else None)
+        factor = None if op is None else product_operand(event.op, op, index)
+        told.append(
+            EdgeStory(
+                edge, arrives, local, leaves, target(trace, edge), name, result, written or f"{leaves}   with {local}",
+                factor,
+            )
+        )  # fmt: skip
     return sorted(told, key=lambda story: not story.edge.needed)
 
 
@@ -90,7 +109,7 @@ def target(trace: Trace, edge: Edge) -> str:
 
 def so_far(trace: Trace, event: BackwardEvent, edge: Edge) -> SoFar | None:
     """The product of the local factors from the root down to this edge, if each of them is one number."""
-    left = f"d{root_name(trace, event.position)}/d{short(edge.input or 'input')}"
+    left = derivative(root_name(trace, event.position), short(edge.input or "input"))
     downstream = None if edge.downstream is None else edge.downstream.scalar
     if downstream is None or edge.local is None or edge.local.scalar is None:
         return None
@@ -101,15 +120,43 @@ def so_far(trace: Trace, event: BackwardEvent, edge: Edge) -> SoFar | None:
     for _ in range(LONGEST_CHAIN):
         sent = senders.get(node, [])
         if len(sent) > 1:
-            return SoFar(left, (), downstream, len(sent))
+            return after_sum(left, trace, event, factors, downstream, node, len(sent))
         if not sent:
-            return SoFar(left, tuple(reversed(factors)), downstream)
+            return agreed(SoFar(left, (*seed_of(trace, start), *reversed(factors)), downstream))
         before, through = sent[0]
         if through.local is None or through.local.scalar is None:
             return None
         factors.append(through.local.scalar)
         node = before.node
     return None
+
+
+def after_sum(
+    left: str, trace: Trace, event: BackwardEvent, factors: list[float], result: float, node: int, parts: int
+) -> SoFar | None:
+    """The product from where several paths meet: what arrives there is a sum, and the first factor."""
+    runs = [at for at in trace.backwards_of(node) if at <= event.position]
+    met = trace.event(runs[-1]) if runs else None
+    arrived = next((v for v in met.upstream if v is not None), None) if isinstance(met, BackwardEvent) else None
+    total = None if arrived is None else arrived.scalar
+    return agreed(SoFar(left, () if total is None else (total, *reversed(factors)), result, parts))
+
+
+def seed_of(trace: Trace, start: int) -> tuple[float, ...]:
+    """The first factor of all, unless it is 1."""
+    event = trace.event(start)
+    seeds = event.seeds if isinstance(event, BackwardStartEvent) else ()
+    seed = None if len(seeds) != 1 or seeds[0] is None else seeds[0].scalar
+    return () if seed is None or seed == 1 else (seed,)
+
+
+def agreed(chain: SoFar) -> SoFar | None:
+    """The product, if it is what the trace says: a hook may have replaced a gradient on its way."""
+    if chain.result is None:
+        return None
+    product = math.prod(chain.factors)
+    both_bad = not math.isfinite(product) and not math.isfinite(chain.result)
+    return chain if both_bad or math.isclose(product, chain.result, rel_tol=1e-3, abs_tol=1e-30) else None
 
 
 def senders_before(trace: Trace, start: int, position: int) -> dict[int, list[tuple[BackwardEvent, Edge]]]:

@@ -5,10 +5,11 @@ Written by hand for the ops that people meet. A node without a formula gets none
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 
-from backstep.trace.event import ForwardEvent
+from backstep.trace.event import ForwardEvent, Value
 
 SIMPLE = re.compile(r"[\w.\[\]]+(\(\))?|\([^()]*\)")
 
@@ -18,15 +19,28 @@ def factor(name: str) -> str:
     return name if SIMPLE.fullmatch(name) else f"({name})"
 
 
+OPERAND_NAMES = (None, "other", "exponent")
+"""What a number that stands beside a tensor is called among the arguments; `alpha` and `dim` are no operands."""
+
+
+def is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def derivative(above: str, below: str) -> str:
+    """`dloss/dw`; an expression stands in parentheses."""
+    return f"d{factor(above)}/d{factor(below)}"
+
+
 class Operands:
     """The op as it was called: its inputs' names, numbers among the arguments, its result's name."""
 
     def __init__(self, op: ForwardEvent) -> None:
         self.op = op
         self.names = [value.name for value in op.inputs]
-        self.numbers = [
-            a["value"] for a in op.arguments if isinstance(a["value"], int | float) and not isinstance(a["value"], bool)
-        ]
+        self.numbers = [a["value"] for a in op.arguments if a["name"] in OPERAND_NAMES and is_number(a["value"])]
+        self.unnamed = [a["value"] for a in op.arguments if a["name"] is None]
+        self.named = {a["name"]: a["value"] for a in op.arguments}
         self.result = op.outputs[0].name if op.outputs else op.op
 
     def other(self, edge: int) -> str | None:
@@ -34,6 +48,14 @@ class Operands:
         if len(self.names) == 2:
             return factor(self.names[1 - edge])
         return str(self.numbers[0]) if self.numbers else None
+
+    def argument(self, name: str, place: int, default: object) -> object:
+        """An argument by name, or by its place among those without one."""
+        return self.named.get(name, self.unnamed[place] if place < len(self.unnamed) else default)
+
+    def size(self, edge: int) -> int:
+        """How many elements an input has."""
+        return math.prod(self.op.inputs[edge].shape)
 
     def input(self, edge: int) -> str:
         return factor(self.names[edge]) if edge < len(self.names) else "x"
@@ -47,38 +69,57 @@ def _mul(o: Operands, edge: int) -> str | None:
 
 
 def _div(o: Operands, edge: int) -> str | None:
+    if o.named.get("rounding_mode") is not None or edge > 1:
+        return None
     below = o.other(0) if edge == 0 else o.input(1)
     return None if below is None else f"1 / {below}" if edge == 0 else f"-{o.input(0)} / {below}²"
 
 
 def _power(o: Operands, edge: int) -> str | None:
-    if edge or not o.numbers:
-        return None
-    exponent = o.numbers[0]
-    if exponent == 2:
-        return f"2·{o.input(0)}"
-    return f"{exponent}·{o.input(0)}^{exponent - 1}"
+    """Of `x ** 2` and `x ** y`; in `2 ** x` the number is the base."""
+    aten = o.op.aten or ""
+    if "Tensor_Scalar" in aten and edge == 0 and o.numbers:
+        return _power_of(o.input(0), o.numbers[0])
+    if "Tensor_Tensor" in aten and len(o.names) == 2 and edge < 2:
+        base, exponent = o.input(0), o.input(1)
+        return f"{exponent}·{base}^({exponent} - 1)" if edge == 0 else f"{factor(o.result)}·ln({o.names[0]})"
+    return None
+
+
+def _power_of(x: str, exponent: float) -> str:
+    if exponent in (1, 2):
+        return "1" if exponent == 1 else f"2·{x}"
+    lower = f"{exponent - 1:g}"
+    return f"{exponent:g}·{x}^{lower if exponent > 1 else f'({lower})'}"
+
+
+def _add(o: Operands, edge: int) -> str | None:
+    return "1" if edge == 0 else str(o.named.get("alpha", 1)) if edge == 1 else None
 
 
 def _sub(o: Operands, edge: int) -> str | None:
-    return "1" if edge == 0 else "-1"
+    alpha = o.named.get("alpha", 1)
+    return "1" if edge == 0 else None if edge > 1 else "-1" if alpha == 1 else f"-({alpha})"
+
+
+def _rsub(o: Operands, edge: int) -> str | None:
+    return None if o.named.get("alpha", 1) != 1 or edge > 1 else "-1" if edge == 0 else "1"
 
 
 def _mean(o: Operands, edge: int) -> str | None:
-    count = 1
-    for size in o.op.inputs[0].shape if o.op.inputs else ():
-        count *= size
-    return f"1 / {count}" if o.op.outputs and o.op.outputs[0].shape == () else None
+    """One over how many elements went into each mean."""
+    made = math.prod(o.op.outputs[0].shape) if o.op.outputs else 0
+    return f"1 / {o.size(0) // made}" if edge == 0 and o.op.inputs and made else None
 
 
 def _mm(o: Operands, edge: int) -> str | None:
-    if len(o.names) < 2:
+    if len(o.names) < 2 or edge > 1:
         return None
     return f"@ {o.input(1)}ᵀ" if edge == 0 else f"{o.input(0)}ᵀ @"
 
 
 def _addmm(o: Operands, edge: int) -> str | None:
-    if len(o.names) < 3:
+    if len(o.names) < 3 or o.named.get("alpha", 1) != 1 or o.named.get("beta", 1) != 1:
         return None
     return ("1, summed over the rows", f"@ {o.input(2)}ᵀ", f"{o.input(1)}ᵀ @")[edge] if edge < 3 else None
 
@@ -93,9 +134,9 @@ def _of(pattern: str) -> Formula:
 
 
 FORMULAS: dict[str, Formula] = {
-    "Add": lambda o, edge: "1",
+    "Add": _add,
     "Sub": _sub,
-    "Rsub": _constant("-1"),
+    "Rsub": _rsub,
     "Mul": _mul,
     "Div": _div,
     "Neg": _constant("-1"),
@@ -107,6 +148,7 @@ FORMULAS: dict[str, Formula] = {
     "Reciprocal": _of("-{y}²"),
     "Sin": _of("cos({x})"),
     "Cos": _of("-sin({x})"),
+    "Log1P": _of("1 / (1 + {x})"),
     "Tanh": _of("1 - {y}²"),
     "Sigmoid": _of("{y}·(1 - {y})"),
     "Relu": _of("1 where {x} > 0, else 0"),
@@ -130,6 +172,8 @@ FORMULAS: dict[str, Formula] = {
     "ReshapeAlias": _of("reshaped back to {x}"),
     "Unsqueeze": _of("squeezed back"),
     "Squeeze": _of("unsqueezed back"),
+    "Cat": lambda o, edge: f"1 in the part that came from {o.input(edge)}",
+    "Stack": lambda o, edge: f"1 in the part that came from {o.input(edge)}",
     "Expand": _of("summed over what {x} was expanded to"),
     "Clone": _of("1"),
     "Alias": _of("1"),
@@ -140,16 +184,49 @@ FORMULAS: dict[str, Formula] = {
     "Embedding": _of("1 at each row looked up, 0 elsewhere"),
     "Softmax": _of("diag({y}) - {y}·{y}ᵀ in each row"),
     "LogSoftmax": _of("I - 1·softmax({x})ᵀ in each row"),
-    "NllLoss": _of("-1/n at each target class, 0 elsewhere"),
+    "NllLoss": lambda o, edge: _nll(o, edge),
     "MseLoss": lambda o, edge: _mse(o, edge),
     "Where": lambda o, edge: "1 where it was taken, else 0",
 }
 
 
+MEAN = 1
+"""How a loss was reduced, as ATen writes it: 0 not at all, 1 to the mean, 2 to the sum."""
+
+
 def _mse(o: Operands, edge: int) -> str | None:
-    if len(o.names) < 2:
+    if len(o.names) < 2 or edge > 1:
         return None
-    return f"{'2' if edge == 0 else '-2'}·({o.names[0]} - {o.names[1]}) / n"
+    slope = f"2·({factor(o.names[edge])} - {factor(o.names[1 - edge])})"
+    mean = o.argument("reduction", 0, MEAN) in (MEAN, "mean")
+    return f"{slope} / {max(o.size(0), o.size(1))}" if mean else slope
+
+
+def _nll(o: Operands, edge: int) -> str | None:
+    """Without weights for the classes, which would be a third input."""
+    if edge or len(o.names) > 2:
+        return None
+    mean = o.argument("reduction", 1, MEAN) in (MEAN, "mean")
+    return f"{'-1/n' if mean else '-1'} at each target class, 0 elsewhere"
+
+
+def product_operand(node: str, op: ForwardEvent, edge: int) -> Value | None:
+    """The matrix that a matrix product multiplies the gradient with on its way to an input."""
+    base = re.sub(r"Backward\d*$", "", node)
+    places = {"Mm": {0: 1, 1: 0}, "Bmm": {0: 1, 1: 0}, "Addmm": {1: 2, 2: 1}, "Mv": {0: 1, 1: 0}}.get(base, {})
+    place = places.get(edge)
+    return op.inputs[place] if place is not None and place < len(op.inputs) else None
+
+
+def equation(arrives: str, leaves: str, formula: str, elementwise: bool) -> str | None:
+    """What leaves, in terms of what arrives: `dloss/dt = hᵀ @ dloss/dz`; None for a formula in other terms."""
+    if formula.startswith("@"):
+        return f"{leaves} = {arrives} {formula}"
+    if formula.endswith("@"):
+        return f"{leaves} = {formula} {arrives}"
+    if not elementwise:
+        return None
+    return f"{leaves} = {arrives}" + ("" if formula == "1" else f" · ({formula})")
 
 
 def local_formula(node: str, op: ForwardEvent, edge: int) -> str | None:
@@ -162,5 +239,11 @@ def local_formula(node: str, op: ForwardEvent, edge: int) -> str | None:
 def symbol(operator: str, names: list[str], numbers: list[float]) -> str | None:
     """A call in infix notation: `w * x`; None for what is not written so."""
     sign = {"mul": "*", "add": "+", "sub": "-", "div": "/", "pow": "**", "matmul": "@"}.get(operator.rstrip("_"))
-    parts = [*names, *map(str, numbers)]
+    parts = [operand(part, index) for index, part in enumerate([*names, *map(str, numbers)])]
     return f"{parts[0]} {sign} {parts[1]}" if sign and len(parts) == 2 else None
+
+
+def operand(text: str, index: int) -> str:
+    """An operand of an infix operator: in parentheses when it is an expression, or a negative number anywhere but
+    alone."""
+    return f"({text})" if text.startswith("-") or any(f" {sign} " in text for sign in "+-*/@") else text

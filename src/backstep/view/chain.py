@@ -9,7 +9,7 @@ from rich.segment import Segment
 from rich.style import Style
 
 from backstep.explain.chain_rule import EdgeStory, root_name, short, so_far, stories
-from backstep.explain.formulas import local_formula, symbol
+from backstep.explain.formulas import derivative, local_formula, symbol
 from backstep.replay.moment import GradKind, Moment
 from backstep.trace.event import (
     AccumulateEvent,
@@ -35,7 +35,11 @@ from backstep.view.theme import Theme
 from backstep.view.title import title_row
 
 TALL = 13
-"""From so many rows on a step with matrices is drawn as heat maps."""
+"""From so many rows on the result of an op is drawn as a heat map."""
+DRAWN = 8
+"""From so many rows on a backward step with matrices is drawn as heat maps."""
+SHORT = 5
+"""In fewer rows the words over the columns are left out."""
 
 
 def title(moment: Moment, width: int, theme: Theme) -> Row:
@@ -161,7 +165,12 @@ class Pen:
         rows += self.saved(event)
         rows += self.told(event)
         if self.height >= TALL and result.array is not None and result.array.size > 3:
-            rows += [[], *self.pictures([(self.label(result, short(result.name)), result.array)], [])]
+            rows += [
+                [],
+                *self.pictures(
+                    [(self.label(result, short(result.name)), result.array)], [], self.height - len(rows) - 3
+                ),
+            ]
         return rows
 
     def called(self, event: ForwardEvent, names: Sequence[str]) -> str:
@@ -189,9 +198,21 @@ class Pen:
             if formula is None or not value.requires_grad:
                 continue
             lead = "saved for backward  " if not rows else " " * 20
-            derivative = f"d{short(event.outputs[0].name)}/d{short(value.name)} = {formula}"
-            rows.append([self.say(lead, self.theme.dim), self.say(derivative, self.theme.backward)])
+            text = f"{derivative(short(event.outputs[0].name), short(value.name))} = {formula}"
+            known = self.known(event, index, formula)
+            text += f" = {known}" if known and known != formula else ""
+            rows.append([self.say(lead, self.theme.dim), self.say(text, self.theme.backward)])
         return rows
+
+    def known(self, event: ForwardEvent, index: int, formula: str) -> str | None:
+        """The number of a local derivative: an operand's own, or what the backward pass found it to be."""
+        operand = next((value for value in event.inputs if short(value.name) == formula and not value.shape), None)
+        if operand is not None and operand.scalar is not None:
+            return number(operand.scalar)
+        runs = self.trace.backwards_of(event.nodes[0])
+        node = self.trace.event(runs[0]) if runs else None
+        local = node.edges[index].local if isinstance(node, BackwardEvent) and index < len(node.edges) else None
+        return None if local is None or local.shape or local.scalar is None else number(local.scalar)
 
     def node_name(self, event: ForwardEvent) -> str | None:
         """The node's name, as its backward event tells it; before that the op's, which is all that is known."""
@@ -231,19 +252,44 @@ class Pen:
         told = stories(self.trace, event)
         live = [story for story in told if story.edge.needed]
         dead = [story for story in told if not story.edge.needed]
-        third = max(18, self.width // 3)
-        heads = ("gradient that arrives", "× local gradient", "= gradient that leaves")
-        if third >= 37:
-            heads = ("gradient that arrives (grad_output)", "× local gradient", "= gradient that leaves (grad_input)")
-        rows: list[Row] = [self.thirds([self.say(head, theme.dim) for head in heads], third)]
-        for story in live:
-            rows += self.edge(event, story, third)
-        rows += [self.not_needed(story) for story in dead]
+        rows = self.live_edges(event, live)
         rows += self.sentence(event, live)
         rows += self.product(event, live)
-        if self.height >= TALL and live:
-            rows += self.matrices(event, live[0])
-        return rows
+        rows += [self.not_needed(story) for story in dead]
+        return rows or [[self.say(event.why or "no gradient leaves this node", theme.dim)]]
+
+    def live_edges(self, event: BackwardEvent, live: Sequence[EdgeStory]) -> list[Row]:
+        """Numbers in three columns, or matrices: drawn for the first input when there is room, else in figures."""
+        rest = [row for story in live[1:] for row in self.edge(event, story, self.third())]
+        drawn = self.matrices(event, live[0], self.height - len(rest)) if live else []
+        if not drawn and live and self.height >= DRAWN:
+            rest = [self.in_one_row(story) for story in live[1:]]
+            drawn = self.matrices(event, live[0], self.height - len(rest))
+        if drawn:
+            place = f"   input 1 of {len(live)}" if rest else ""
+            head = [self.say(live[0].equation, self.theme.strong), self.say(place, self.theme.dim)]
+            return [[*head, self.say(f" → {live[0].target}", self.theme.dim)], *drawn, *rest]
+        first = [row for story in live[:1] for row in self.edge(event, story, self.third())]
+        return [*self.heads(), *first, *[row for story in live[1:] for row in self.edge(event, story, self.third())]]
+
+    def third(self) -> int:
+        return max(18, self.width // 3)
+
+    def heads(self) -> list[Row]:
+        """The words over the three places, where there is room for them."""
+        if self.height < SHORT:
+            return []
+        heads = ("gradient that arrives", "× local gradient", "= gradient that leaves")
+        if self.third() >= 37:
+            heads = ("gradient that arrives (grad_output)", heads[1], "= gradient that leaves (grad_input)")
+        return [self.thirds([self.say(head, self.theme.dim) for head in heads], self.third())]
+
+    def in_one_row(self, story: EdgeStory) -> Row:
+        """An input beside the one that is drawn."""
+        return [
+            self.say(f"{story.equation}  ", self.theme.text), self.chip(story.edge.downstream, "backward"),
+            self.say(f" → {story.target}", self.theme.dim),
+        ]  # fmt: skip
 
     def thirds(self, segments: Sequence[Segment], third: int) -> Row:
         row: Row = []
@@ -300,14 +346,13 @@ class Pen:
         arrives = None if event.upstream[0] is None else event.upstream[0].scalar
         if local is None or leaves is None or arrives is None:
             return []
-        root, name = root_name(self.trace, event.position), short(story.edge.input or "it")
-        result = story.arrives.split("/d", 1)[1]
+        root, name, result = root_name(self.trace, event.position), story.name, story.result
         if result == root:
             said = f"› Nudge {name} by ε: {root} moves {number(local)}·ε."
         else:
             said = (
                 f"› Nudge {name} by ε: {result} moves {number(local)}·ε, "
-                f"so {root} moves {number(local)} × {number(arrives)} = {number(leaves)}·ε."
+                f"so {root} moves {number(local)} × {number(arrives)} = {number(local * arrives)}·ε."
             )
         return self.wrapped(said, self.theme.text + Style(italic=True))
 
@@ -318,36 +363,46 @@ class Pen:
             return []
         row: Row = [self.say("so far  ", theme.dim), self.say(f"{chain.left} = ", theme.backward + Style(bold=True))]
         if chain.parts > 1:
-            row.append(self.say(f"through a sum of {chain.parts} contributions = ", theme.dim))
+            row.append(self.say(f"sum of {chain.parts} contributions: ", theme.dim))
         for index, factor in enumerate(chain.factors):
             text = number(factor)
             row.append(self.say(f"({text})" if factor < 0 else text, theme.forward))
             row.append(self.say(" · " if index + 1 < len(chain.factors) else " = ", theme.dim))
         return [[*row, self.say(number(chain.result), theme.backward + Style(bold=True))]]
 
-    def matrices(self, event: BackwardEvent, story: EdgeStory) -> list[Row]:
+    def matrices(self, event: BackwardEvent, story: EdgeStory, height: int) -> list[Row]:
+        """What arrives, what it is multiplied with, and what leaves; nothing when there is no room or no numbers."""
         arrived = next((value for value in event.upstream if value is not None), None)
-        edge = story.edge
-        if arrived is None or edge.downstream is None or arrived.array is None or edge.downstream.array is None:
+        left = story.edge.downstream
+        if arrived is None or left is None or arrived.array is None or left.array is None:
             return []
-        if max(arrived.array.size, edge.downstream.array.size) < 4:
+        if max(arrived.array.size, left.array.size) < 4 or height < 6:
             return []
         panels = [(self.label(arrived, f"arrives {story.arrives}"), arrived.array)]
-        local = None if edge.local is None else edge.local.array
-        if local is not None and edge.local is not None:
-            flat = local if edge.local.form == "elementwise" else local.reshape(arrived.array.size or 1, -1)
-            panels.append((f"local [{','.join(map(str, local.shape))}]", flat))
-        panels.append((self.label(edge.downstream, f"leaves {story.leaves}"), edge.downstream.array))
-        return [[], *self.pictures(panels, ["×", "="] if len(panels) == 3 else ["→"])]
+        panels += self.middle(story, arrived.array.size)
+        panels.append((self.label(left, f"leaves {story.leaves}"), left.array))
+        signs = ["@" if story.operand is not None else "×", "="] if len(panels) == 3 else ["→"]
+        return self.pictures(panels, signs, min(10, height - 3))
+
+    def middle(self, story: EdgeStory, outputs: int) -> list[tuple[str, Array]]:
+        """The other matrix of a product, the local gradient of each element, or the Jacobian, outputs by inputs."""
+        if story.operand is not None and story.operand.array is not None:
+            return [(self.label(story.operand, f"local {short(story.operand.name)}"), story.operand.array)]
+        local = story.edge.local
+        array = None if local is None else local.array
+        if local is None or array is None:
+            return []
+        if local.form == "elementwise":
+            return [(f"local [{','.join(map(str, local.shape))}]", array)]
+        return [(f"Jacobian [{','.join(map(str, local.shape))}]", array.reshape(outputs or 1, -1))]
 
     # pictures
 
     def label(self, value: Value, name: str) -> str:
         return f"{name} {shape(value)}"
 
-    def pictures(self, panels: Sequence[tuple[str, Array]], between: Sequence[str]) -> list[Row]:
+    def pictures(self, panels: Sequence[tuple[str, Array]], between: Sequence[str], room: int) -> list[Row]:
         """Heat maps side by side, each under its name and over its figures."""
-        room = max(2, self.height - 9)
         each = max(8, (self.width - 5 * len(between)) // max(1, len(panels)))
         drawn = [self.panel(label, array, each, room) for label, array in panels]
         rows: list[Row] = []
@@ -388,7 +443,7 @@ class Pen:
         root = root_name(self.trace, event.position)
         state = self.moment.grad_state(event.number)
         if event.fresh:
-            said = f"✓ fresh: the gradient was empty, so this is exactly d{root}/d{name} of this pass"
+            said = f"✓ fresh: the gradient was empty, so this is exactly {derivative(root, name)} of this pass"
             rows += self.wrapped(said, theme.good)
         elif state.kind in (GradKind.SUM, GradKind.STALE):
             said = f"! ACCUMULATED: {name}.grad was not zeroed. It is now the sum of {state.count} backward passes."
@@ -438,11 +493,16 @@ class Pen:
             said = f"moved {sign}{number(moved)}"
             grad = None if event.grad is None else event.grad.scalar
             if grad and moved:
-                said += ": against the gradient" if moved * grad < 0 else ": along the gradient"
+                said += self.against(event.tensor, moved, grad) if moved * grad < 0 else ": along the gradient"
             return [[self.say(said, self.theme.dim)]]
         size, length = float(np.linalg.norm(step)), float(np.linalg.norm(before.astype(np.float64)))
         share = f", {100 * size / length:.2g}% of ‖{event.tensor}‖" if length else ""
         return [[self.say(f"moved by ‖{number(size)}‖{share}", self.theme.dim)]]
+
+    def against(self, name: str, moved: float, grad: float) -> str:
+        """Downhill, and which way that is."""
+        sign, way = ("<", "grows") if grad < 0 else (">", "shrinks")
+        return f": against the gradient (grad {number(grad)} {sign} 0, so {name} {way})"
 
     def zeroing(self, event: ZeroGradEvent) -> list[Row]:
         theme = self.theme
