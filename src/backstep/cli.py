@@ -204,7 +204,7 @@ def show(trace: str, at: str) -> None:
         from backstep.view.text import moment_text
 
         moment = Cursor(loaded, position).moment()
-        click.echo(moment_text(moment).rstrip("\n"))
+        print(moment_text(moment).rstrip("\n"))
 
 
 @cli.command()
@@ -220,7 +220,7 @@ def info(trace: str) -> None:
         from backstep.view.theme import DARK
 
         if not _has_terminal(sys.stdout):
-            click.echo(text_of(info_rows(loaded, PIPE_WIDTH, DARK)))
+            print(text_of(info_rows(loaded, PIPE_WIDTH, DARK)))
             return
         console = Console()
         for row in info_rows(loaded, console.width, DARK):
