@@ -73,7 +73,7 @@ def result_name(trace: Trace, event: BackwardEvent) -> str:
 
 
 def stories(trace: Trace, event: BackwardEvent) -> list[EdgeStory]:
-    """The edges of a backward step, those that carry a gradient first."""
+    """The edges of a backward step: those that carry a gradient first, and of these the factors of a product."""
     root, result = root_name(trace, event.position), result_name(trace, event)
     op = twin(trace, event)
     told = []
@@ -91,7 +91,7 @@ def stories(trace: Trace, event: BackwardEvent) -> list[EdgeStory]:
                 factor,
             )
         )  # fmt: skip
-    return sorted(told, key=lambda story: not story.edge.needed)
+    return sorted(told, key=lambda story: (not story.edge.needed, story.operand is None))
 
 
 def target(trace: Trace, edge: Edge) -> str:

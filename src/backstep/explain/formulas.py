@@ -45,7 +45,7 @@ class Operands:
 
     def other(self, edge: int) -> str | None:
         """What stands beside input `edge` in a binary op: a tensor's name or a number."""
-        if len(self.names) == 2:
+        if len(self.names) == 2 and edge < 2:
             return factor(self.names[1 - edge])
         return str(self.numbers[0]) if self.numbers else None
 
@@ -218,12 +218,18 @@ def product_operand(node: str, op: ForwardEvent, edge: int) -> Value | None:
     return op.inputs[place] if place is not None and place < len(op.inputs) else None
 
 
+AS_IT_IS = ("1, ", "transposed", "permuted", "reshaped", "squeezed", "unsqueezed", "summed")
+"""How a formula begins that only moves or sums what arrives."""
+
+
 def equation(arrives: str, leaves: str, formula: str, elementwise: bool) -> str | None:
     """What leaves, in terms of what arrives: `dloss/dt = hᵀ @ dloss/dz`; None for a formula in other terms."""
     if formula.startswith("@"):
         return f"{leaves} = {arrives} {formula}"
     if formula.endswith("@"):
         return f"{leaves} = {formula} {arrives}"
+    if formula.startswith(AS_IT_IS):
+        return f"{leaves} = {arrives}, {formula.removeprefix('1, ')}"
     if not elementwise:
         return None
     return f"{leaves} = {arrives}" + ("" if formula == "1" else f" · ({formula})")
@@ -236,14 +242,31 @@ def local_formula(node: str, op: ForwardEvent, edge: int) -> str | None:
     return None if formula is None else formula(Operands(op), edge)
 
 
-def symbol(operator: str, names: list[str], numbers: list[float]) -> str | None:
-    """A call in infix notation: `w * x`; None for what is not written so."""
-    sign = {"mul": "*", "add": "+", "sub": "-", "div": "/", "pow": "**", "matmul": "@"}.get(operator.rstrip("_"))
-    parts = [operand(part, index) for index, part in enumerate([*names, *map(str, numbers)])]
-    return f"{parts[0]} {sign} {parts[1]}" if sign and len(parts) == 2 else None
+SIGNS = {"mul": "*", "add": "+", "sub": "-", "div": "/", "pow": "**", "matmul": "@", "rsub": "-"}
+COMMUTES = ("mul", "add")
 
 
-def operand(text: str, index: int) -> str:
-    """An operand of an infix operator: in parentheses when it is an expression, or a negative number anywhere but
-    alone."""
+def symbol(op: ForwardEvent, texts: list[str]) -> str | None:
+    """A call in infix notation, its inputs told as `texts`: `w * x`; None for what is not written so."""
+    name = op.op.strip("_")
+    numbers = [str(a["value"]) for a in op.arguments if a["name"] in OPERAND_NAMES and is_number(a["value"])]
+    others = [a for a in op.arguments if a["name"] not in OPERAND_NAMES and a["value"] is not None]
+    parts = [operand(part) for part in (*texts, *numbers)]
+    if name not in SIGNS or len(parts) != 2 or others:
+        return None
+    if turned(op, name, numbers):
+        parts.reverse()
+    return f"{parts[0]} {SIGNS[name]} {parts[1]}"
+
+
+def turned(op: ForwardEvent, name: str, numbers: list[str]) -> bool:
+    """Whether the second operand of the call is written first: `3 * x`, `1 - x`, `2 ** x`."""
+    if name == "rsub" or "pow.Scalar" in (op.aten or ""):
+        return True
+    written = op.source.code if op.source is not None else ""
+    return name in COMMUTES and bool(numbers) and written.startswith(f"{numbers[0]} ")
+
+
+def operand(text: str) -> str:
+    """An operand of an infix operator: an expression and a negative number stand in parentheses."""
     return f"({text})" if text.startswith("-") or any(f" {sign} " in text for sign in "+-*/@") else text

@@ -90,7 +90,7 @@ class Modules:
         known = self._roots.get(module)
         if known is not None and known[0] == count:
             return
-        variable = (where.operands[0] if where.operands else None) or receiver(where.expression)
+        variable = receiver(where.expression)
         self._roots[module] = (count, variable)
         clash = False
         for name, parameter in module.named_parameters():

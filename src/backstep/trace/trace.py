@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import threading
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, overload
@@ -343,7 +344,7 @@ class Trace:
 
     def row(self, position: int) -> EventRow:
         """The event as it lies in the file, undecoded."""
-        batch = int(np.searchsorted(self._batch_first, position, "right")) - 1
+        batch = bisect_right(self._batch_first, position) - 1
         blob = self._event_blobs.get(batch)
         if blob is None:
             if len(self._event_blobs) >= CACHED_BATCHES:

@@ -88,7 +88,7 @@ def _medium(body: Box) -> dict[str, Box]:
 
 
 def _wide(body: Box) -> dict[str, Box]:
-    left, last = 54, 74
+    left, last = 54, 86
     middle = body.width - left - last - 2
     upper = body.height // 2
     return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -28,12 +29,17 @@ from backstep.trace.event import (
     Value,
     ZeroGradEvent,
 )
+from backstep.trace.trace import Trace
 from backstep.view.brief import figures, number, shape
 from backstep.view.heatmap import heatmap
+from backstep.view.memo import per_trace
+from backstep.view.numbers import bad_text
 from backstep.view.rows import Row, fill_rows, fit, safe, width_of
 from backstep.view.theme import Theme
 from backstep.view.title import title_row
 
+Panel = tuple[str, Value | Local, int]
+"""A label, what is drawn, and how many of its dims are those of the node's output: 0 but for a Jacobian."""
 TALL = 13
 """From so many rows on the result of an op is drawn as a heat map."""
 DRAWN = 8
@@ -68,9 +74,9 @@ def heading(event: Event) -> str:
     return event.kind
 
 
-def build(moment: Moment, width: int, height: int, theme: Theme) -> list[Row]:
-    """Exactly `height` rows of exactly `width` cells, the important ones first."""
-    pen = Pen(moment, width, height, theme)
+def build(moment: Moment, width: int, height: int, theme: Theme, *, drawn: bool = True) -> list[Row]:
+    """Exactly `height` rows of exactly `width` cells, the important ones first; without colours nothing is drawn."""
+    pen = Pen(moment, width, height, theme, drawn)
     rows = pen.rows(moment.event)
     return fill_rows([[Segment(" "), *row] for row in rows], width, height)
 
@@ -78,12 +84,13 @@ def build(moment: Moment, width: int, height: int, theme: Theme) -> list[Row]:
 class Pen:
     """Writes one moment: what all the forms share."""
 
-    def __init__(self, moment: Moment, width: int, height: int, theme: Theme) -> None:
+    def __init__(self, moment: Moment, width: int, height: int, theme: Theme, drawn: bool = True) -> None:
         self.moment = moment
         self.trace = moment.trace
         self.width = width - 1
         self.height = height
         self.theme = theme
+        self.drawn = drawn
 
     def rows(self, event: Event) -> list[Row]:
         match event:
@@ -149,27 +156,25 @@ class Pen:
 
     def forward(self, event: ForwardEvent) -> list[Row]:
         theme = self.theme
-        numbers = [a["value"] for a in event.arguments if isinstance(a["value"], int | float)]
         names = [short(value.name) for value in event.inputs]
-        written = symbol(event.op, names, numbers) or self.called(event, names)
+        written = symbol(event, names) or self.called(event, names)
         if not event.outputs:
             read = ", ".join(f"{name} = {self.brief(v)}" for name, v in zip(names, event.inputs, strict=True))
             return [[self.say(written, theme.strong)], [self.say(f"takes a value out of torch: {read}", theme.dim)]]
         result = event.outputs[0]
-        rows: list[Row] = [[self.say(f"{short(result.name)} = ", theme.strong), self.say(written, theme.strong)]]
+        rows: list[Row] = [[self.say("" if same(result.name, written) else f"{short(result.name)} = ", theme.strong)]]
+        rows[0].append(self.say(written, theme.strong))
         values = [self.brief(value) for value in event.inputs]
-        filled = symbol(event.op, values, numbers)
+        filled = symbol(event, values) if all(v.shape == () for v in event.inputs) else None
         rows.append([self.say("  = " + (f"{filled} = " if filled else "")), self.chip(result, "forward")])
         if not filled:
             rows[-1:] = [[self.say("  "), *self.pairs(event)], [self.say("  = "), self.chip(result, "forward")]]
         rows += self.saved(event)
         rows += self.told(event)
-        if self.height >= TALL and result.array is not None and result.array.size > 3:
+        if self.drawn and self.height >= TALL and result.array is not None and result.array.size > 3:
             rows += [
                 [],
-                *self.pictures(
-                    [(self.label(result, short(result.name)), result.array)], [], self.height - len(rows) - 3
-                ),
+                *self.pictures([(self.label(result, short(result.name)), result, 0)], [], self.height - len(rows) - 3),
             ]
         return rows
 
@@ -335,7 +340,10 @@ class Pen:
         return f"{what}[{','.join(map(str, local.shape))}] ‖{number(float(np.linalg.norm(array.ravel())))}‖"
 
     def not_needed(self, story: EdgeStory) -> Row:
-        return [self.say(f"{story.leaves}  not computed: {story.edge.why or 'not needed'}", self.theme.dim)]
+        """An input that gets no gradient, and why."""
+        why = story.edge.why or "not needed"
+        what = story.name if why.startswith("a number") else f"{story.leaves}  not computed"
+        return [self.say(f"{what}: {why}", self.theme.dim)]
 
     def sentence(self, event: BackwardEvent, live: Sequence[EdgeStory]) -> list[Row]:
         """A derivative is a rate: true for every op, however it bends."""
@@ -364,7 +372,7 @@ class Pen:
         row: Row = [self.say("so far  ", theme.dim), self.say(f"{chain.left} = ", theme.backward + Style(bold=True))]
         if chain.parts > 1:
             row.append(self.say(f"sum of {chain.parts} contributions: ", theme.dim))
-        for index, factor in enumerate(chain.factors):
+        for index, factor in enumerate(chain.factors if len(chain.factors) > 1 else ()):
             text = number(factor)
             row.append(self.say(f"({text})" if factor < 0 else text, theme.forward))
             row.append(self.say(" · " if index + 1 < len(chain.factors) else " = ", theme.dim))
@@ -376,35 +384,38 @@ class Pen:
         left = story.edge.downstream
         if arrived is None or left is None or arrived.array is None or left.array is None:
             return []
-        if max(arrived.array.size, left.array.size) < 4 or height < 6:
+        if not self.drawn or max(arrived.array.size, left.array.size) < 4 or height < 6:
             return []
-        panels = [(self.label(arrived, f"arrives {story.arrives}"), arrived.array)]
-        panels += self.middle(story, arrived.array.size)
-        panels.append((self.label(left, f"leaves {story.leaves}"), left.array))
+        panels: list[Panel] = [(self.label(arrived, f"arrives {story.arrives}"), arrived, 0)]
+        panels += self.middle(story, len(arrived.shape))
+        panels.append((self.label(left, f"leaves {story.leaves}"), left, 0))
         signs = ["@" if story.operand is not None else "×", "="] if len(panels) == 3 else ["→"]
         return self.pictures(panels, signs, min(10, height - 3))
 
-    def middle(self, story: EdgeStory, outputs: int) -> list[tuple[str, Array]]:
+    def middle(self, story: EdgeStory, output_dims: int) -> list[Panel]:
         """The other matrix of a product, the local gradient of each element, or the Jacobian, outputs by inputs."""
         if story.operand is not None and story.operand.array is not None:
-            return [(self.label(story.operand, f"local {short(story.operand.name)}"), story.operand.array)]
+            return [(self.label(story.operand, f"local {short(story.operand.name)}"), story.operand, 0)]
         local = story.edge.local
-        array = None if local is None else local.array
-        if local is None or array is None:
+        if local is None or local.array is None:
             return []
+        shape_ = f"[{','.join(map(str, local.shape))}]"
         if local.form == "elementwise":
-            return [(f"local [{','.join(map(str, local.shape))}]", array)]
-        return [(f"Jacobian [{','.join(map(str, local.shape))}]", array.reshape(outputs or 1, -1))]
+            return [(f"local {shape_}", local, 0)]
+        return [(f"Jacobian {shape_}", local, output_dims)]
 
     # pictures
 
     def label(self, value: Value, name: str) -> str:
         return f"{name} {shape(value)}"
 
-    def pictures(self, panels: Sequence[tuple[str, Array]], between: Sequence[str], room: int) -> list[Row]:
+    def pictures(self, panels: Sequence[Panel], between: Sequence[str], room: int) -> list[Row]:
         """Heat maps side by side, each under its name and over its figures."""
         each = max(8, (self.width - 5 * len(between)) // max(1, len(panels)))
-        drawn = [self.panel(label, array, each, room) for label, array in panels]
+        drawn = [
+            [[self.say(label, self.theme.strong)], *figure(self.trace, thing, dims, min(each, 60), room, self.theme)]
+            for label, thing, dims in panels
+        ]
         rows: list[Row] = []
         for y in range(max(map(len, drawn))):
             row: Row = []
@@ -414,18 +425,6 @@ class Pen:
                     row += fit([self.say(f"  {between[index]}" if y == room // 2 else "")], 5)
             rows.append(row)
         return rows
-
-    def panel(self, label: str, array: Array, width: int, height: int) -> list[Row]:
-        picture = heatmap(array, min(width, 60), height, self.theme)
-        real = np.abs(array) if np.iscomplexobj(array) else array
-        finite = real[np.isfinite(real)]
-        bad = real.size - finite.size
-        zeros = round(100 * float((finite == 0).mean())) if finite.size else 0
-        said = f"‖{number(float(np.linalg.norm(finite)))}‖ max {number(float(np.abs(finite).max(initial=0)))}"
-        said += f" {zeros}% zero" if zeros else ""
-        said += f" {bad} NaN/Inf" if bad else ""
-        head = [self.say(label, self.theme.strong)]
-        return [head, *picture, [self.say(said, self.theme.error if bad else self.theme.dim)]]
 
     # leaves
 
@@ -451,7 +450,15 @@ class Pen:
             rows.append([self.say(f"  this pass alone gives {self.brief(event.arrived)}", theme.dim)])
         else:
             rows += self.wrapped(f"! added to what was in {name}.grad", theme.warning)
-        return rows
+        return [*rows, *self.summands(event, self.height - len(rows) - 3)]
+
+    def summands(self, event: AccumulateEvent, room: int) -> list[Row]:
+        """The sum in pictures, when there are matrices and room for them."""
+        kept = [value for value in (event.before, event.arrived, event.after) if value is not None]
+        if not self.drawn or room < 2 or math.prod(event.arrived.shape) < 4:
+            return []
+        panels: list[Panel] = [(shape(value), value, 0) for value in kept]
+        return [[], *self.pictures(panels, ["+", "="][-len(panels) + 1 :], min(8, room - 1))]
 
     def update(self, event: UpdateEvent) -> list[Row]:
         theme, name = self.theme, event.tensor
@@ -543,6 +550,35 @@ class Pen:
         for index, value in enumerate(event.captured):
             rows.append([self.say(f"grad() returned [{index}] ", self.theme.dim), self.chip(value, "backward")])
         return rows or [[self.say("no leaf received a gradient", self.theme.warning)]]
+
+
+@per_trace(256)
+def figure(trace: Trace, thing: Value | Local, output_dims: int, width: int, height: int, theme: Theme) -> list[Row]:
+    """A heat map over its figures; a Jacobian has its first `output_dims` dims as rows. One number is a box."""
+    array = thing.array
+    if array is None:
+        return [[Segment(safe(thing.omitted or "not kept"), theme.dim)]]
+    real = np.abs(array) if np.iscomplexobj(array) else array
+    if array.size == 1:
+        return [[Segment(f" {number(real.ravel().tolist()[0])} ", theme.chip("backward"))]]
+    shown = real.reshape(math.prod(real.shape[:output_dims]), -1) if output_dims and real.size else real
+    bad = int(real.size - np.isfinite(real).sum())
+    return [*heatmap(shown, width, height, theme), [Segment(measures(real), theme.error if bad else theme.dim)]]
+
+
+def measures(array: Array) -> str:
+    """`‖0.2452‖ max 0.0538 12% zero 1 NaN`"""
+    finite = array[np.isfinite(array)]
+    said = f"‖{number(float(np.linalg.norm(finite)))}‖ max {number(float(np.abs(finite).max(initial=0)))}"
+    zeros = round(100 * float((finite == 0).mean())) if finite.size else 0
+    nan = int(np.isnan(array).sum())
+    bad = bad_text(nan, int(array.size - finite.size - nan))
+    return " ".join(part for part in (said, f"{zeros}% zero" if zeros else "", bad) if part)
+
+
+def same(name: str, written: str) -> bool:
+    """Whether a result without a name is called by the very expression that made it."""
+    return " ".join(name.split()) == written
 
 
 def plain_step(event: UpdateEvent) -> bool:

@@ -12,19 +12,28 @@ from backstep.trace.event import Array
 from backstep.view.rows import Row
 from backstep.view.theme import Theme
 
+RGB = tuple[int, int, int]
+Colours = tuple[RGB, RGB, RGB]
+"""Negative, neutral, positive."""
+
 
 def heatmap(array: Array, width: int, height: int, theme: Theme) -> list[Row]:
-    """The array, folded to two dimensions and pooled to the room: at most `height` rows of at most `width` cells."""
+    """The array, folded to two dimensions and pooled to the room: at most `height` rows of at most `width` cells.
+
+    A narrow one is drawn at twice its width.
+    """
     matrix = folded(array)
     if not matrix.size or width < 1 or height < 1:
         return []
     pooled, bad = pool(matrix, 2 * height, width)
     top = float(np.max(np.abs(pooled), initial=0.0)) or 1.0
     levels = np.rint(pooled / top * 12).astype(int)
+    scale = 2 if 2 * levels.shape[1] <= width else 1
+    colours = (theme.negative, theme.neutral, theme.positive)
     rows: list[Row] = []
     for y in range(0, len(levels), 2):
         lower = y + 1 if y + 1 < len(levels) else None
-        rows.append([cell(levels, bad, y, lower, x, theme) for x in range(levels.shape[1])])
+        rows.append([cell(levels, bad, y, lower, x, scale, colours) for x in range(levels.shape[1])])
     return rows
 
 
@@ -50,24 +59,27 @@ def pool(matrix: Array, rows: int, columns: int) -> tuple[Array, Array]:
     return matrix, bad
 
 
-def cell(levels: Array, bad: Array, upper: int, lower: int | None, x: int, theme: Theme) -> Segment:
+def cell(levels: Array, bad: Array, upper: int, lower: int | None, x: int, scale: int, colours: Colours) -> Segment:
+    """Two numbers, one above the other; an `x` where one of them is no number."""
     if bad[upper, x] or (lower is not None and bad[lower, x]):
-        return Segment("x", BAD)
+        return Segment("x" * scale, BAD)
     below = None if lower is None else int(levels[lower, x])
-    return Segment("▀", shade(int(levels[upper, x]), below, theme))
+    return Segment("▀" * scale, shade(int(levels[upper, x]), below, colours))
 
 
 BAD = Style(color="#ffffff", bgcolor="#d03030", bold=True)
 
 
 @lru_cache(4096)
-def shade(upper: int, lower: int | None, theme: Theme) -> Style:
-    return Style(color=color(upper, theme), bgcolor=None if lower is None else color(lower, theme))
+def shade(upper: int, lower: int | None, colours: Colours) -> Style:
+    """The upper half in the colour of the letter, the lower half in that of the background."""
+    return Style(color=color(upper, colours), bgcolor=None if lower is None else color(lower, colours))
 
 
-def color(level: int, theme: Theme) -> str:
+def color(level: int, colours: Colours) -> str:
     """A colour between the neutral one and one of the two ends; `level` from -12 to 12."""
-    end = theme.positive if level > 0 else theme.negative
+    negative, neutral, positive = colours
+    end = positive if level > 0 else negative
     part = min(1.0, abs(level) / 12)
-    mixed = (round(a + (b - a) * part) for a, b in zip(theme.neutral, end, strict=True))
+    mixed = (round(a + (b - a) * part) for a, b in zip(neutral, end, strict=True))
     return "#" + "".join(f"{channel:02x}" for channel in mixed)

@@ -11,7 +11,10 @@ from rich.style import Style
 from backstep.replay.moment import GradKind, GradState, Moment
 from backstep.trace.batch import GRAD, KIND_CODE, VALUE
 from backstep.trace.event import BackwardEvent, ForwardEvent, Value
+from backstep.trace.trace import Trace
 from backstep.view.brief import figures, number, shape
+from backstep.view.memo import per_trace
+from backstep.view.numbers import signed
 from backstep.view.rows import Row, fill_rows, fit, safe
 from backstep.view.theme import Theme
 from backstep.view.title import title_row
@@ -54,10 +57,10 @@ def build(moment: Moment, width: int, height: int, theme: Theme) -> list[Row]:
 
 def columns_for(width: int) -> Columns:
     name = max(10, min(22, width * 18 // 100))
-    rest = max(40, width - 2 - name)
-    share = (24, 16, 20, 22, 18)
-    value, change, grad, state, last = (rest * part // 100 for part in share)
-    return Columns(name, value, change, grad, state, last)
+    change, state, last = 12, 15, 11
+    rest = max(22, width - 2 - name - change - state - last)
+    value = rest * 58 // 100
+    return Columns(name, value, change, rest - value, state, last)
 
 
 def cells(texts: tuple[str, ...], columns: Columns, styles: list[Style]) -> Row:
@@ -99,7 +102,7 @@ def leaf_row(moment: Moment, leaf: int, columns: Columns, theme: Theme, here: bo
     texts = (
         moment.trace.leaves[leaf],
         told(moment, value, columns.value),
-        ("* " if value_now else "") + change(moment, leaf, value),
+        ("* " if value_now else "") + change(moment, leaf),
         ("* " if grad_now else "") + (told(moment, grad, columns.grad) if grad is not None else "None"),
         word,
         "" if last is None else f"#{last}",
@@ -138,19 +141,23 @@ def told(moment: Moment, value: Value | None, room: int) -> str:
     return spread if told.spread and len(spread) < room else f"{shape(value)} {told.text}"
 
 
-def change(moment: Moment, leaf: int, value: Value | None) -> str:
+def change(moment: Moment, leaf: int) -> str:
     """By how much the last write moved it."""
     last = moment.writer(leaf, VALUE)
-    if value is None or not last or moment.trace.kind_at(last) != KIND_CODE["update"]:
+    if last is None or moment.trace.kind_at(last) != KIND_CODE["update"]:
         return ""
-    before, after = moment.trace.event(last)["before"].array, value.array
+    return change_at(moment.trace, last)
+
+
+@per_trace(4096)
+def change_at(trace: Trace, position: int) -> str:
+    """By how much an update moved its weight: worked out once, for it stands there until the next one."""
+    event = trace.event(position)
+    before, after = event["before"].array, event["after"].array
     if before is None or after is None or before.shape != after.shape or np.iscomplexobj(after):
         return ""
     step = after.astype(np.float64) - before
-    if step.size == 1:
-        moved = float(step.reshape(()))
-        return f"{'+' if moved > 0 else ''}{number(moved)}"
-    return f"‖{number(float(np.linalg.norm(step)))}‖"
+    return signed(float(step.reshape(()))) if step.size == 1 else f"‖{number(float(np.linalg.norm(step)))}‖"
 
 
 def state_word(moment: Moment, state: GradState, theme: Theme) -> tuple[str, Style]:

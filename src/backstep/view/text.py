@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+
 from backstep.replay.moment import Moment
 from backstep.view import chain, header, source, tensors
 from backstep.view.rows import Row, text_of
 from backstep.view.theme import DARK
 
 TENSORS = 20
+CHAIN = 40
 
 
 def moment_text(moment: Moment, width: int = 100) -> str:
@@ -15,7 +18,7 @@ def moment_text(moment: Moment, width: int = 100) -> str:
     rows: list[Row] = [*header.build(moment, width, 1, DARK), []]
     parts = (
         (source.title, source.build, 9),
-        (chain.title, chain.build, 12),
+        (chain.title, functools.partial(chain.build, drawn=False), CHAIN),
         (tensors.title, tensors.build, TENSORS),
     )
     for title, build, height in parts:
