@@ -50,10 +50,10 @@ class App(TextualApp[str]):
         self._following = False
         self._asking = False
         self._page: str | None = None
-        self._canvas = Canvas(self._rows, palette)
+        self.canvas = Canvas(self._rows, palette)
 
     def compose(self) -> ComposeResult:
-        yield self._canvas
+        yield self.canvas
 
     def on_mount(self) -> None:
         self._announce()
@@ -77,7 +77,7 @@ class App(TextualApp[str]):
 
     def _show(self, message: str | None = None, *, alarm: bool = False) -> None:
         self.view = replace(self.view, message=message or "", alarm=alarm)
-        self._canvas.invalidate()
+        self.canvas.invalidate()
 
     def _announce(self) -> None:
         """How a run ended that did not end well, until the first key."""
@@ -106,7 +106,7 @@ class App(TextualApp[str]):
             self._poll_timer.stop()
             self._announce()
         elif grown:
-            self._canvas.invalidate()
+            self.canvas.invalidate()
 
     # motion
 
@@ -201,4 +201,4 @@ class App(TextualApp[str]):
             self.action_close()
 
     def on_resize(self, _: Any) -> None:
-        self._canvas.invalidate()
+        self.canvas.invalidate()

@@ -21,7 +21,7 @@ class Canvas(Widget, can_focus=True):
         self._build = rows
         self._ground = theme.background
         self._drawn: list[Row] = []
-        self._strips: list[Strip] = []
+        self.strips: list[Strip] = []
         self._drawn_size = (0, 0)
         self._pending = False
         self.rebuilds = 0
@@ -46,9 +46,9 @@ class Canvas(Widget, can_focus=True):
         same_size = (width, height) == self._drawn_size
         changed = [y for y, row in enumerate(rows) if not (same_size and row == self._drawn[y])]
         if not same_size:
-            self._strips = [Strip.blank(width)] * len(rows)
+            self.strips = [Strip.blank(width)] * len(rows)
         for y in changed:
-            self._strips[y] = self._strip(rows[y], width)
+            self.strips[y] = self._strip(rows[y], width)
         self._drawn, self._drawn_size = rows, (width, height)
         if same_size:
             self.refresh(*[Region(0, y, width, 1) for y in changed])
@@ -62,4 +62,4 @@ class Canvas(Widget, can_focus=True):
     def render_line(self, y: int) -> Strip:
         if self.size != self._drawn_size:
             self._rebuild()
-        return self._strips[y] if y < len(self._strips) else Strip.blank(self.size.width, self._ground)
+        return self.strips[y] if y < len(self.strips) else Strip.blank(self.size.width, self._ground)
