@@ -313,6 +313,8 @@ class Pen:
             ],
             third,
         )
+        if edge.downstream is not None and edge.downstream.shape:
+            names = [self.say(story.equation, theme.strong)]
         boxes: Row = []
         for text, phase, between in (
             (self.brief(arrived), "backward", " ×"),
