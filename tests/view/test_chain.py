@@ -220,3 +220,48 @@ def test_every_event_fits_every_size(size: tuple[int, int], ols: Trace, tmp_path
         for position in range(len(trace)):
             told(trace, position, *size)
             assert width_of(chain.title(Moment(trace, position), size[0], DARK)) == size[0]
+
+
+def fan_out(path: Path) -> Trace:
+    """`y = a * a` of one leaf: two edges lead to it."""
+    t = HandmadeTrace(path)
+    a, node = t.tensor(), t.node()
+    t.leaf(a, "a")
+    leaf = t.value(a, 3.0, "a", requires_grad=True, leaf=True)
+    out = t.value(t.tensor(), 9.0, "y", requires_grad=True)
+    made = t.forward("mul", (leaf, leaf), (out,), 9, aten="aten.mul.Tensor", nodes=1, first_node=node)
+    seed = t.value(t.tensor(), 2.0, "y.grad")
+    t.add(r.BackwardStart(0, "backward", (out,), (seed,), None, False, False), "backward", 14, subject=0)
+    down = t.value(t.tensor(), 6.0, "a.grad")
+    edges = tuple(t.edge("a", leaf=a, local=t.local(3.0), downstream=down) for _ in range(2))
+    row = r.Backward(0, node, t.batch.strings.number("MulBackward0"), made, 0, (seed,), edges)
+    t.add(row, "backward", 14, subject=node)
+    t.add(r.BackwardEnd(0, ()), "backward", 14, subject=0)
+    t.close()
+    return Trace(path)
+
+
+def test_what_leaves_on_one_of_several_paths_is_not_said_to_be_all(tmp_path: Path) -> None:
+    text = told(fan_out(tmp_path / "fan.backstep"), 2)
+    assert "by this path alone." in text
+    assert "2 · 3 = 6 one of 2 contributions" in text
+
+
+def test_a_seed_that_is_not_one_is_not_called_a_derivative(tmp_path: Path) -> None:
+    text = told(fan_out(tmp_path / "fan.backstep"), 1)
+    assert "the gradient given for y: 2" in text and "dy/dy" not in text
+
+
+def test_a_product_that_does_not_agree_is_not_shown(tmp_path: Path) -> None:
+    """A hook may replace a gradient on its way: then the factors do not multiply to what left."""
+    t = HandmadeTrace(tmp_path / "hook.backstep")
+    x, out = t.value(t.tensor(), 1.0, "x"), t.value(t.tensor(), 3.0, "y")
+    node = t.node()
+    made = t.forward("exp", (x,), (out,), 9, nodes=1, first_node=node)
+    t.add(r.BackwardStart(0, "backward", (out,), (None,), None, False, False), "backward", 14, subject=0)
+    edge = t.edge("x", leaf=0, local=t.local(3.0), downstream=t.value(t.tensor(), 100.0, "x.grad"))
+    up = t.value(t.tensor(), 1.0, "y.grad")
+    t.add(r.Backward(0, node, t.batch.strings.number("ExpBackward0"), made, 0, (up,), (edge,)), "backward", 14)
+    t.leaf(0, "x")
+    t.close()
+    assert "so far" not in told(Trace(tmp_path / "hook.backstep"), 2)

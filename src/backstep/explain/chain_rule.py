@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 from backstep.explain.formulas import derivative, equation, local_formula, product_operand
 from backstep.trace.event import BackwardEvent, BackwardStartEvent, Edge, ForwardEvent, Value
 from backstep.trace.trace import Trace
+from backstep.view.memo import per_trace
 
 LONGEST_CHAIN = 64
 """Factors that are followed back; a longer product is told by its result alone."""
@@ -140,6 +143,27 @@ def after_sum(
     arrived = next((v for v in met.upstream if v is not None), None) if isinstance(met, BackwardEvent) else None
     total = None if arrived is None else arrived.scalar
     return agreed(SoFar(left, () if total is None else (total, *reversed(factors)), result, parts))
+
+
+def ways_to(trace: Trace, event: BackwardEvent, edge: Edge) -> int:
+    """How many gradients of this pass meet where this one goes: what leaves here is one of so many contributions."""
+    first, last = trace.span_of_pass(event.position)
+    if edge.to is None or last - first > 4 * LONGEST_CHAIN:
+        return 1
+    return max(1, meetings(trace, first, last)[goal(edge.to)])
+
+
+def goal(to: dict[str, Any]) -> tuple[str, int]:
+    """Where an edge leads to, as a key."""
+    return ("node", to["node"]) if "node" in to else ("leaf", to["number"])
+
+
+@per_trace(64)
+def meetings(trace: Trace, first: int, last: int) -> Counter[tuple[str, int]]:
+    """How many edges of a pass lead to each node and leaf."""
+    events = (trace.event(at) for at in range(first, last + 1))
+    edges = (edge for event in events if isinstance(event, BackwardEvent) for edge in event.edges)
+    return Counter(goal(edge.to) for edge in edges if edge.to is not None and edge.needed)
 
 
 def seed_of(trace: Trace, start: int) -> tuple[float, ...]:

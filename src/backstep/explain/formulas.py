@@ -11,7 +11,9 @@ from collections.abc import Callable
 
 from backstep.trace.event import ForwardEvent, Value
 
-SIMPLE = re.compile(r"[\w.\[\]]+(\(\))?|\([^()]*\)")
+SIMPLE = re.compile(r"[\w.]+(\[[^\[\]()]*\])*(\([^()]*\))?|\([^()]*\)")
+"""A name, an item, a call, or what is in parentheses already."""
+BRACKETED = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
 
 
 def factor(name: str) -> str:
@@ -29,7 +31,12 @@ def is_number(value: object) -> bool:
 
 def derivative(above: str, below: str) -> str:
     """`dloss/dw`; an expression stands in parentheses."""
-    return f"d{factor(above)}/d{factor(below)}"
+    return f"d{whole(above)}/d{whole(below)}"
+
+
+def whole(name: str) -> str:
+    """A name after a `d`: a call stands in parentheses, too."""
+    return name if SIMPLE.fullmatch(name) and ("(" not in name or name[0] == "(") else f"({name})"
 
 
 class Operands:
@@ -232,7 +239,7 @@ def equation(arrives: str, leaves: str, formula: str, elementwise: bool) -> str 
         return f"{leaves} = {arrives}, {formula.removeprefix('1, ')}"
     if not elementwise:
         return None
-    return f"{leaves} = {arrives}" + ("" if formula == "1" else f" · ({formula})")
+    return f"{leaves} = {arrives}" + ("" if formula == "1" else f" · {factor(formula)}")
 
 
 def local_formula(node: str, op: ForwardEvent, edge: int) -> str | None:
@@ -269,4 +276,9 @@ def turned(op: ForwardEvent, name: str, numbers: list[str]) -> bool:
 
 def operand(text: str) -> str:
     """An operand of an infix operator: an expression and a negative number stand in parentheses."""
-    return f"({text})" if text.startswith("-") or any(f" {sign} " in text for sign in "+-*/@") else text
+    if re.fullmatch(r"[\d.]+(e-?\d+)?|nan|inf", text):
+        return text
+    bare = text
+    while BRACKETED.search(bare):
+        bare = BRACKETED.sub("", bare)
+    return f"({text})" if any(sign in bare for sign in "+-*/@<>=&|^% ") else text

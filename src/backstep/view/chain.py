@@ -9,7 +9,7 @@ import numpy as np
 from rich.segment import Segment
 from rich.style import Style
 
-from backstep.explain.chain_rule import EdgeStory, root_name, short, so_far, stories
+from backstep.explain.chain_rule import EdgeStory, root_name, short, so_far, stories, ways_to
 from backstep.explain.formulas import derivative, local_formula, symbol
 from backstep.replay.moment import GradKind, Moment
 from backstep.trace.event import (
@@ -156,19 +156,25 @@ class Pen:
 
     def forward(self, event: ForwardEvent) -> list[Row]:
         theme = self.theme
-        names = [short(value.name) for value in event.inputs]
+        names = [short(value.name) or self.brief(value) for value in event.inputs]
         written = symbol(event, names) or self.called(event, names)
         if not event.outputs:
             read = ", ".join(f"{name} = {self.brief(v)}" for name, v in zip(names, event.inputs, strict=True))
             return [[self.say(written, theme.strong)], [self.say(f"takes a value out of torch: {read}", theme.dim)]]
         result = event.outputs[0]
-        rows: list[Row] = [[self.say("" if same(result.name, written) else f"{short(result.name)} = ", theme.strong)]]
+        rows: list[Row] = [
+            [
+                self.say(
+                    "" if not result.name or same(result.name, written) else f"{short(result.name)} = ", theme.strong
+                )
+            ]
+        ]
         rows[0].append(self.say(written, theme.strong))
         values = [self.brief(value) for value in event.inputs]
         filled = symbol(event, values) if all(v.shape == () for v in event.inputs) else None
         rows.append([self.say("  = " + (f"{filled} = " if filled else "")), self.chip(result, "forward")])
         if not filled:
-            rows[-1:] = [[self.say("  "), *self.pairs(event)], [self.say("  = "), self.chip(result, "forward")]]
+            rows[-1:] = [*self.pairs(event), [self.say("  = "), self.chip(result, "forward")]]
         rows += self.saved(event)
         rows += self.told(event)
         if self.drawn and self.height >= TALL and result.array is not None and result.array.size > 3:
@@ -184,11 +190,13 @@ class Pen:
             given.append(f"{argument['name']}={argument['value']!r}" if argument["name"] else repr(argument["value"]))
         return f"{event.op}({', '.join(map(str, given))})"
 
-    def pairs(self, event: ForwardEvent) -> Row:
+    def pairs(self, event: ForwardEvent) -> list[Row]:
+        """The inputs and what they held; nothing when there are none with a name."""
         row: Row = []
         for value in event.inputs:
-            row += [self.say(f"{short(value.name)} ", self.theme.dim), self.say(f"{self.brief(value)}   ")]
-        return row
+            if value.name:
+                row += [self.say(f"{short(value.name)} ", self.theme.dim), self.say(f"{self.brief(value)}   ")]
+        return [[self.say("  "), *row]] if row else []
 
     def saved(self, event: ForwardEvent) -> list[Row]:
         """What the node will multiply by, known as soon as the op has run."""
@@ -364,6 +372,8 @@ class Pen:
                 f"› Nudge {name} by ε: {result} moves {number(local)}·ε, "
                 f"so {root} moves {number(local)} × {number(arrives)} = {number(local * arrives)}·ε."
             )
+        if ways_to(self.trace, event, story.edge) > 1:
+            said = f"{said[:-1]} by this path alone."
         return self.wrapped(said, self.theme.text + Style(italic=True))
 
     def product(self, event: BackwardEvent, live: Sequence[EdgeStory]) -> list[Row]:
@@ -378,7 +388,9 @@ class Pen:
             text = number(factor)
             row.append(self.say(f"({text})" if factor < 0 else text, theme.forward))
             row.append(self.say(" · " if index + 1 < len(chain.factors) else " = ", theme.dim))
-        return [[*row, self.say(number(chain.result), theme.backward + Style(bold=True))]]
+        row.append(self.say(number(chain.result), theme.backward + Style(bold=True)))
+        ways = ways_to(self.trace, event, live[0].edge)
+        return [[*row, self.say(f"   one of {ways} contributions" if ways > 1 else "", theme.dim)]]
 
     def matrices(self, event: BackwardEvent, story: EdgeStory, height: int) -> list[Row]:
         """What arrives, what it is multiplied with, and what leaves; nothing when there is no room or no numbers."""
@@ -505,6 +517,8 @@ class Pen:
                 said += self.against(event.tensor, moved, grad) if moved * grad < 0 else ": along the gradient"
             return [[self.say(said, self.theme.dim)]]
         size, length = float(np.linalg.norm(step)), float(np.linalg.norm(before.astype(np.float64)))
+        if not math.isfinite(size):
+            return [[self.say("moved to what is not finite", self.theme.error)]]
         share = f", {100 * size / length:.2g}% of ‖{event.tensor}‖" if length else ""
         return [[self.say(f"moved by ‖{number(size)}‖{share}", self.theme.dim)]]
 
@@ -535,7 +549,9 @@ class Pen:
             name = short(root.name)
             rows.append([self.say(f"{name} = ", theme.strong), self.chip(root, "forward")])
             given = "1" if seed is None else self.brief(seed)
-            rows.append([self.say(f"  d{name}/d{name} = ", theme.dim), self.box(given, "backward")])
+            one = seed is None or (seed.scalar == 1 and not seed.shape)
+            what = f"{derivative(name, name)} =" if one else f"the gradient given for {name}:"
+            rows.append([self.say(f"  {what} ", theme.dim), self.box(given, "backward")])
         rows += self.wrapped("› the gradient starts here and runs back, node by node, to the leaves", theme.text)
         if event.create_graph:
             rows.append([self.say("create_graph=True: this pass can itself be differentiated", theme.dim)])
@@ -575,6 +591,7 @@ def measures(array: Array) -> str:
     zeros = round(100 * float((finite == 0).mean())) if finite.size else 0
     nan = int(np.isnan(array).sum())
     bad = bad_text(nan, int(array.size - finite.size - nan))
+    said = said if finite.size else ""
     return " ".join(part for part in (said, f"{zeros}% zero" if zeros else "", bad) if part)
 
 
@@ -590,5 +607,8 @@ def plain_step(event: UpdateEvent) -> bool:
     if before is None or after is None or grad is None or event.lr is None or np.iscomplexobj(after):
         return False
     expected = before.astype(np.float64) - event.lr * grad.astype(np.float64)
-    scale = max(float(np.abs(after).max(initial=0)), 1e-12)
-    return bool(np.all(np.abs(expected - after) <= 1e-5 * scale))
+    scale = max(float(np.abs(after[np.isfinite(after)]).max(initial=0)), 1e-12)
+    if not np.isfinite(expected).any():
+        return False
+    close = np.abs(expected - after) <= 1e-5 * scale
+    return bool(np.all(close | (np.isnan(expected) & np.isnan(after))))
