@@ -13,7 +13,7 @@ import pytest
 
 from backstep.trace.trace import load
 from backstep.tui import App
-from backstep.tui.keys import KEYS
+from backstep.tui.keys import GROUPS, KEYS
 from backstep.tui.regions import Box, regions
 from tests.handmade import HandmadeTrace, ols_trace
 
@@ -152,20 +152,22 @@ def test_a_key_that_cannot_act_says_why(ols: Path) -> None:
     play(ols, (80, 24), act)
 
 
-def test_help_is_one_page_and_q_closes_it_first(ols: Path) -> None:
+@pytest.mark.parametrize("size", [*SIZES, (60, 20)])
+def test_help_is_one_page_and_q_closes_it_first(ols: Path, size: tuple[int, int]) -> None:
     async def act(app: App, pilot: Any) -> None:
         await pilot.press("question_mark")
         await pilot.pause()
-        for key in KEYS:
-            assert key.help[:20] in screen(app)
+        for group in GROUPS:
+            assert group.help in screen(app)
+            assert all(key.shown in screen(app) for key in group.keys)
         await pilot.press("q")
         await pilot.pause()
-        assert app.is_running and KEYS[0].help not in screen(app)
+        assert app.is_running and GROUPS[0].help not in screen(app)
         await pilot.press("q")
         await pilot.pause()
         assert app.return_code == 0
 
-    play(ols, (80, 24), act)
+    play(ols, size, act)
 
 
 def test_output_is_what_had_been_printed_by_then(ols: Path) -> None:

@@ -16,6 +16,7 @@ from backstep.trace.trace import Trace
 from backstep.tui import pages
 from backstep.tui.canvas import Canvas
 from backstep.tui.keys import HINTS, bindings
+from backstep.tui.overlay import Overlay, over
 from backstep.tui.picture import View, picture
 from backstep.tui.regions import PANES, regions
 from backstep.view.rows import Row
@@ -63,17 +64,22 @@ class App(TextualApp[str]):
     # the picture
 
     def _rows(self, width: int, height: int) -> list[Row]:
-        if not len(self.trace):
-            return pages.waiting_page(self.trace, width, height, self.palette)
-        moment = self.cursor.moment()
-        overlay: tuple[str, tuple[Row, ...]] | None = None
+        if len(self.trace):
+            rows = picture(self.cursor.moment(), width, height, self.view, self.palette)
+        else:
+            rows = pages.waiting_page(self.trace, width, height, self.palette)
+        overlay = self._overlay(height)
+        return rows if overlay is None else over(rows, overlay, width, height, self.palette)
+
+    def _overlay(self, height: int) -> Overlay | None:
         if self._asking:
-            overlay = ("leave", pages.leave_page(self.palette))
-        elif self._page == "help":
-            overlay = ("keys", pages.help_page(self.palette))
-        elif self._page == "output":
-            overlay = ("output", pages.output_page(moment, height, self.palette))
-        return picture(moment, width, height, replace(self.view, overlay=overlay), self.palette)
+            return pages.leave_page(self.palette)
+        if self._page == "help":
+            return pages.help_page(self.palette)
+        if self._page == "output":
+            moment = self.cursor.moment() if len(self.trace) else None
+            return pages.output_page(moment, height, self.palette)
+        return None
 
     def _show(self, message: str | None = None, *, alarm: bool = False) -> None:
         self.view = replace(self.view, message=message or "", alarm=alarm)
@@ -93,6 +99,7 @@ class App(TextualApp[str]):
     # a growing trace
 
     def _poll(self) -> None:
+        """Takes in what was recorded since the last look."""
         try:
             grown = self.trace.refresh()
         except TraceError as error:
@@ -100,54 +107,68 @@ class App(TextualApp[str]):
             self._show(str(error), alarm=True)
             return
         if self._following and grown:
-            self.cursor.last()
-            self.cursor.iteration(-1)
+            self._newest()
         if not self.trace.running:
             self._poll_timer.stop()
+            self._following = False
             self._announce()
         elif grown:
             self.canvas.invalidate()
 
+    def _newest(self) -> str | None:
+        """The start of the newest iteration; the last event where there are none."""
+        self.cursor.last()
+        self.cursor.iteration(-1)
+        return None
+
     # motion
 
-    def _move(self, motion: Callable[[], str | None], *, back: bool = False) -> None:
+    def _move(self, motion: Callable[[], str | None]) -> None:
+        """A motion; one that goes back in time stops the following."""
         if not len(self.trace) or self._asking:
             return
-        if back:
+        before = self.cursor.position
+        reason = motion()
+        if self.cursor.position < before:
             self._following = False
-        self._show(motion())
+        self._show(reason)
 
     def action_step(self, direction: int) -> None:
-        self._move(lambda: self.cursor.step(direction), back=direction < 0)
+        self._move(lambda: self.cursor.step(direction))
 
     def action_phase(self, direction: int) -> None:
-        self._move(lambda: self.cursor.phase(direction), back=direction < 0)
+        self._move(lambda: self.cursor.phase(direction))
 
     def action_iteration(self, direction: int) -> None:
-        self._move(lambda: self.cursor.iteration(direction), back=direction < 0)
+        self._move(lambda: self.cursor.iteration(direction))
 
     def action_epoch(self, direction: int) -> None:
-        self._move(lambda: self.cursor.epoch(direction), back=direction < 0)
+        self._move(lambda: self.cursor.epoch(direction))
 
     def action_twin(self) -> None:
         self._move(self.cursor.twin)
 
     def action_first(self) -> None:
-        self._move(self.cursor.first, back=True)
+        self._following = False
+        self._move(self.cursor.first)
 
     def action_last(self) -> None:
-        self._following = self.trace.running
-        self._move(self.cursor.last)
+        if not self.trace.running:
+            self._move(self.cursor.last)
+            return
+        self._move(self._newest)
+        self._following = True
+        self._show("following the newest iteration; a motion back stops that")
 
     def action_rows(self, count: int) -> None:
-        if self.view.focus != "events":
-            self._show("these keys move in Events (5); every other pane follows the moment")
-            return
-        target = max(0, min(len(self.trace) - 1, self.cursor.position + count))
-        if target == self.cursor.position:
-            self._move(lambda: "no more events")
+        if self.view.focus == "events":
+            self._move(lambda: self._by_rows(count))
         else:
-            self._move(lambda: self.cursor.goto(target), back=count < 0)
+            self._show("these keys move in Events (5); every other pane follows the moment")
+
+    def _by_rows(self, count: int) -> str | None:
+        target = max(0, min(len(self.trace) - 1, self.cursor.position + count))
+        return "no more events" if target == self.cursor.position else self.cursor.goto(target)
 
     # panes and pages
 

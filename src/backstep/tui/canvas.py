@@ -50,10 +50,10 @@ class Canvas(Widget, can_focus=True):
         for y in changed:
             self.strips[y] = self._strip(rows[y], width)
         self._drawn, self._drawn_size = rows, (width, height)
-        if same_size:
-            self.refresh(*[Region(0, y, width, 1) for y in changed])
-        else:
+        if not same_size:
             self.refresh()
+        elif changed:  # without a region, `refresh` means everything
+            self.refresh(*[Region(0, y, width, 1) for y in changed])
 
     def _strip(self, row: Row, width: int) -> Strip:
         ground = self._ground

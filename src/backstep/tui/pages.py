@@ -1,72 +1,90 @@
-"""What lies over the panes: help, the script's output, the question on leaving; and the screen before any event."""
+"""The pages that lie over the panes: help, the script's output, the question on leaving; and the screen before
+any event."""
 
 from __future__ import annotations
+
+import re
 
 from rich.segment import Segment
 
 from backstep.replay.moment import Moment
 from backstep.trace.batch import KIND_CODE
 from backstep.trace.trace import Trace
-from backstep.tui.keys import KEYS
+from backstep.tui.keys import GROUPS
+from backstep.tui.overlay import Overlay
+from backstep.view import hints
 from backstep.view.rows import Row, fill_rows, fit, safe
 from backstep.view.theme import Theme
 
 LINES = 200
-"""The last lines of output that are shown."""
+"""The last pieces of output that are looked at."""
+TERMINAL_CODES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
+KEYS_WIDTH = 14
 
 
-def help_page(theme: Theme) -> tuple[Row, ...]:
-    """All keys, in two columns, made from the table."""
-    rule: Row = [Segment("small letter: forward in time   CAPITAL: the same motion back", theme.strong)]
-    half = (len(KEYS) + 1) // 2
-    entries = [_entry(key.shown, key.help, theme) for key in KEYS]
-    rows: list[Row] = [rule, []]
-    for index in range(half):
-        right = entries[half + index] if half + index < len(entries) else []
-        rows.append([*fit(entries[index], 36), Segment(" "), *fit(right, 37)])
-    return tuple(rows)
+def help_page(theme: Theme) -> Overlay:
+    """All keys, made from their table, and the signs."""
+    rows: list[Row] = [[Segment("small letter: forward in time   CAPITAL: the same back", theme.strong)], []]
+    for group in GROUPS:
+        keys = " ".join(key.shown for key in group.keys)
+        rows.append([Segment(f"{keys:<{KEYS_WIDTH}}", theme.key), Segment(group.help, theme.text)])
+    signs = (("▶", "forward", theme.forward), ("◀", "backward", theme.backward), ("⊕", "into .grad", theme.backward))
+    more = (("Δ", "update", theme.update), ("∅", "zero grad", theme.zero), ("∇", "dloss/d(this)", theme.backward))
+    for line in (signs, more):
+        rows.append([])
+        for sign, word, style in line:
+            rows[-1] += [Segment(f"{sign} ", style), Segment(f"{word:<15}", theme.dim)]
+    return Overlay("keys", tuple(rows))
 
 
-def _entry(keys: str, text: str, theme: Theme) -> Row:
-    return [Segment(f"{keys:<9} ", theme.key), Segment(text, theme.text)]
-
-
-def output_page(moment: Moment, height: int, theme: Theme) -> tuple[Row, ...]:
+def output_page(moment: Moment | None, height: int, theme: Theme) -> Overlay:
     """What the script had printed by this moment: the last lines."""
-    trace = moment.trace
-    kinds = trace.columns["kind"][: moment.position + 1]
-    positions = (kinds == KIND_CODE["output"]).nonzero()[0][-LINES:]
-    rows: list[Row] = []
-    for position in positions.tolist():
-        event = trace.event(position)
-        style = theme.error if event["stream"] == "stderr" else theme.text
-        rows += [[Segment(safe(line), style)] for line in event["text"].splitlines()]
+    rows = [] if moment is None else printed(moment, theme)
     if not rows:
-        return ([Segment("nothing printed by now", theme.dim)],)
-    return tuple(rows[-max(1, height - 4) :])
+        return Overlay("output", ([Segment("nothing printed by now", theme.dim)],))
+    return Overlay("output", tuple(rows[-max(1, height - 4) :]))
 
 
-def leave_page(theme: Theme) -> tuple[Row, ...]:
+def printed(moment: Moment, theme: Theme) -> list[Row]:
+    """The lines of the last pieces of output; pieces of one stream that follow one another are one text."""
+    kinds = moment.trace.columns["kind"][: moment.position + 1]
+    texts: list[tuple[str, str]] = []
+    for position in (kinds == KIND_CODE["output"]).nonzero()[0][-LINES:].tolist():
+        event = moment.trace.event(position)
+        stream, text = event["stream"], event["text"]
+        if texts and texts[-1][0] == stream:
+            text = texts.pop()[1] + text
+        texts.append((stream, text))
+    styles = {"stderr": theme.error}
+    return [[Segment(line, styles.get(stream, theme.text))] for stream, text in texts for line in lines_of(text)]
+
+
+def lines_of(text: str) -> list[str]:
+    """As a terminal would leave them: a carriage return writes over its line, colours are dropped."""
+    plain = TERMINAL_CODES.sub("", text).removesuffix("\n")
+    return [safe(line.rstrip("\r").rpartition("\r")[2].expandtabs()) for line in plain.split("\n")]
+
+
+def leave_page(theme: Theme) -> Overlay:
     """The script is still running: what becomes of it?"""
-    return (
-        [Segment("The script is still running.", theme.strong)],
-        [],
-        [Segment("r ", theme.key), Segment("let it run on without the screen", theme.text)],
-        [Segment("s ", theme.key), Segment("stop it (as Ctrl+C does)", theme.text)],
-        [Segment("c ", theme.key), Segment("cancel: stay here", theme.text)],
-    )
+    answers = (("r", "let it run on without the screen"), ("s", "stop it, as Ctrl+C does"), ("c", "cancel: stay here"))
+    rows: list[Row] = [[Segment("The script is still running.", theme.strong)], []]
+    rows += [[Segment(f"{key}  ", theme.key), Segment(text, theme.text)] for key, text in answers]
+    return Overlay("leave", tuple(rows))
 
 
 def waiting_page(trace: Trace, width: int, height: int, theme: Theme) -> list[Row]:
     """Before the first event, or when there will be none."""
-    header = trace.header
-    status = header["exit"]["status"]
-    said = {
-        "running": "waiting for the first tensor operation ...",
-        "ok": "The script has ended. It did nothing with torch that could be shown.",
-        "exception": f"The script stopped before any tensor operation: {header['exit']['exception']}",
-    }.get(status, f"Nothing was recorded: the script was {status}.")
-    lines: list[Row] = [[] for _ in range(max(0, height // 2 - 1))]
-    lines.append([Segment("  backstep ", theme.brand), Segment(f" {safe(str(header['script']))}", theme.strong)])
-    lines.append([Segment(f"  {safe(said)}", theme.dim), Segment("   q quits", theme.dim)])
-    return fill_rows(lines, width, height)
+    exit_ = trace.header["exit"]
+    said, style = {
+        "running": ("waiting for the first tensor operation …", theme.text),
+        "ok": ("the script has ended; it did nothing with torch that could be shown", theme.text),
+        "exception": (f"✗ the script stopped before any tensor operation: {exit_['exception']}", theme.error),
+    }.get(exit_["status"], (f"nothing was recorded: the script was {exit_['status']}", theme.warning))
+    state = Segment("  ● LIVE", theme.bar + theme.good) if exit_["status"] == "running" else Segment("", theme.bar)
+    script = Segment(f" {safe(str(trace.header['script'] or 'recording'))}", theme.bar + theme.strong)
+    top = fit([Segment(" backstep ", theme.brand), script, state], width, theme.bar)
+    blank: list[Row] = [[] for _ in range(max(0, height // 2 - 2))]
+    middle = fill_rows([*blank, [Segment(f"  {safe(said)}", style)]], width, max(0, height - 2))
+    last = hints.build([("?", "help"), ("q", "quit")], width, 1, theme)
+    return [top, *middle, *last][:height]

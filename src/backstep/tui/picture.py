@@ -8,9 +8,9 @@ from types import ModuleType
 from rich.segment import Segment
 
 from backstep.replay.moment import Moment
-from backstep.tui.regions import PANES, Box, regions
+from backstep.tui.regions import Box, regions
 from backstep.view import chain, events, graph, header, hints, source, tensors, timeline
-from backstep.view.rows import Row, fill_rows, fit, safe, width_of
+from backstep.view.rows import Row, fill_rows, fit, safe
 from backstep.view.theme import Theme
 
 BODIES: dict[str, ModuleType] = {
@@ -24,7 +24,7 @@ BODIES: dict[str, ModuleType] = {
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What is shown of a moment: the focused pane, whether it is alone, and what lies over the panes."""
+    """What is shown of a moment: the focused pane, whether it is alone, and what the last row says."""
 
     focus: str = "chain"
     zoomed: bool = False
@@ -32,7 +32,6 @@ class View:
     hints: tuple[tuple[str, str], ...] = ()
     message: str = ""
     alarm: bool = False
-    overlay: tuple[str, tuple[Row, ...]] | None = None
 
 
 def picture(moment: Moment, width: int, height: int, view: View, theme: Theme) -> list[Row]:
@@ -41,8 +40,7 @@ def picture(moment: Moment, width: int, height: int, view: View, theme: Theme) -
     if not boxes:
         return too_small(moment, width, height, theme)
     parts = [(box, pane(name, moment, box, view, theme)) for name, box in boxes.items()]
-    rows = [row_at(y, parts, width, theme) for y in range(height)]
-    return rows if view.overlay is None else over(rows, *view.overlay, width, height, theme)
+    return [row_at(y, parts, width) for y in range(height)]
 
 
 def pane(name: str, moment: Moment, box: Box, view: View, theme: Theme) -> list[Row]:
@@ -69,7 +67,7 @@ def status(view: View, width: int, theme: Theme) -> Row:
     return hints.build(view.hints, width, 1, theme)[0]
 
 
-def row_at(y: int, parts: list[tuple[Box, list[Row]]], width: int, theme: Theme) -> Row:
+def row_at(y: int, parts: list[tuple[Box, list[Row]]], width: int) -> Row:
     """Row `y` of the screen, put together from the regions that it crosses."""
     row: Row = []
     x = 0
@@ -81,37 +79,7 @@ def row_at(y: int, parts: list[tuple[Box, list[Row]]], width: int, theme: Theme)
     return fit(row, width)
 
 
-def over(rows: list[Row], name: str, content: tuple[Row, ...], width: int, height: int, theme: Theme) -> list[Row]:
-    """The rows with a framed page over their middle."""
-    inner = min(width - 4, max([width_of(row) for row in content] + [len(name) + 4]))
-    tall = min(height - 2, len(content))
-    left, top = (width - inner - 4) // 2, (height - tall - 2) // 2
-    frame = theme.rule + theme.selected
-    line = "─" * (inner - len(name) + 0)
-    box: list[Row] = [[Segment("┌ ", frame), Segment(name, theme.selected + theme.title), Segment(f" {line}┐", frame)]]
-    for row in content[:tall]:
-        lit = [Segment(s.text, theme.selected + s.style if s.style else theme.selected) for s in row]
-        box.append([Segment("│ ", frame), *fit(lit, inner, theme.selected), Segment(" │", frame)])
-    box.append([Segment(f"└{'─' * (inner + 2)}┘", frame)])
-    result = list(rows)
-    for offset, row in enumerate(box):
-        y = top + offset
-        if 0 <= y < height:
-            result[y] = [*cut(rows[y], 0, left), *fit(row, inner + 4), *cut(rows[y], left + inner + 4, width)]
-    return result
-
-
-def cut(row: Row, start: int, end: int) -> Row:
-    """The cells of a row from `start` to `end`."""
-    if end <= start:
-        return []
-    pieces = list(Segment.divide(row, [start, end] if start else [end]))
-    return list(pieces[1] if start else pieces[0])
-
-
 def too_small(moment: Moment, width: int, height: int, theme: Theme) -> list[Row]:
+    """What is said where there is no room for a pane."""
     where = f"#{moment.position} {moment.event.phase}"
     return fill_rows([[Segment("40x12 needed", theme.warning)], [Segment(where, theme.text)]], width, height)
-
-
-__all__ = ["PANES", "View", "picture"]
