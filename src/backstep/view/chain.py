@@ -30,7 +30,7 @@ from backstep.trace.event import (
     ZeroGradEvent,
 )
 from backstep.trace.trace import Trace
-from backstep.view.brief import figures, number, shape
+from backstep.view.brief import FEW, figures, number, shape
 from backstep.view.heatmap import heatmap
 from backstep.view.memo import per_trace
 from backstep.view.numbers import bad_text
@@ -346,6 +346,8 @@ class Pen:
             return local.omitted or "not kept"
         if array.size == 1:
             return number(float(array.reshape(())))
+        if array.size <= FEW and array.ndim == 1:
+            return f"[{', '.join(number(one) for one in array.tolist())}]"
         what = "Jacobian " if local.form == "jacobian" else ""
         return f"{what}[{','.join(map(str, local.shape))}] ‖{number(float(np.linalg.norm(array.ravel())))}‖"
 
