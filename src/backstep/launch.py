@@ -13,8 +13,10 @@ import signal
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -52,16 +54,24 @@ class Spool:
             if not data:
                 return
             with self._lock:
-                (self._target if self._through else self._kept).write(data.replace(b"\r\n", b"\n"))
-                if self._through:
-                    self._target.flush()
+                self._keep(data)
+
+    def _keep(self, data: bytes) -> None:
+        """Into the file, or through to the real stream; one that has gone away stops nobody."""
+        if not self._through:
+            self._kept.write(data)
+            return
+        with contextlib.suppress(OSError):
+            self._target.write(data)
+            self._target.flush()
 
     def repeat(self) -> None:
         """Writes what was kept to the real stream; from now on everything goes there at once."""
-        with self._lock, contextlib.suppress(OSError):
+        with self._lock:
             self._kept.seek(0)
-            shutil.copyfileobj(self._kept, self._target)
-            self._target.flush()
+            with contextlib.suppress(OSError):
+                shutil.copyfileobj(self._kept, self._target)
+                self._target.flush()
             self._through = True
 
     def finish(self) -> None:
@@ -75,10 +85,9 @@ class Child:
     def __init__(self, command: list[str]) -> None:
         self.streams = [Spool(sys.stdout.buffer), Spool(sys.stderr.buffer)]
         out, err = self.streams
-        redirected = not sys.stdin.isatty()
         self._process = subprocess.Popen(
             command,
-            stdin=None if redirected else subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL if typed() else None,
             stdout=out.child_end,
             stderr=err.child_end,
             start_new_session=True,
@@ -89,10 +98,11 @@ class Child:
     def running(self) -> bool:
         return self._process.poll() is None
 
-    def stop(self) -> None:
-        """As Ctrl+C does."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGINT)
+    def stop(self, number: int = signal.SIGINT) -> None:
+        """As Ctrl+C does, or another signal."""
+        if self.running():
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)
 
     def wait(self) -> int:
         """Its exit code; 128+n when signal n ended it. Ctrl+C goes to the script."""
@@ -110,11 +120,14 @@ class Child:
 def run_with_tui(options: dict[str, Any], script: str, args: list[str]) -> int:
     """Records the script and shows it while it runs; returns the script's exit code."""
     path = Path(options["output"])
+    if options["force"]:
+        remove(path)  # so that the trace that is waited for is the new one
     child = Child(recorder_command({**options, "quiet": True}, [script, *args]))
     try:
-        trace = first_look(path, child)
-        if trace is not None:
-            show(trace, child)
+        if keyboard():
+            watch(path, child)
+    except KeyboardInterrupt:
+        child.stop()
     finally:
         for stream in child.streams:
             stream.repeat()
@@ -123,6 +136,47 @@ def run_with_tui(options: dict[str, Any], script: str, args: list[str]) -> int:
             fold(path)
             print(f"backstep: trace in {path}", file=sys.stderr)
     return code
+
+
+def remove(path: Path) -> None:
+    """An old trace with what belongs to it."""
+    for suffix in ("", "-wal", "-shm"):
+        with contextlib.suppress(OSError):  # the recorder will say what is wrong
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def typed() -> bool:
+    """Whether our stdin is the keyboard."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def keyboard() -> bool:
+    """Whether there are keys to read; where stdin is the script's input, they come from the terminal itself."""
+    if typed():
+        return True
+    with contextlib.suppress(OSError):
+        terminal = os.open("/dev/tty", os.O_RDWR)
+        os.dup2(terminal, 0)
+        os.close(terminal)
+        return True
+    return False
+
+
+def watch(path: Path, child: Child) -> None:
+    """The screen, from when there is a trace until it is left."""
+    trace = first_look(path, child)
+    if trace is None:
+        return
+    from backstep.tui.app import App
+
+    with trace:
+        app = App(trace, live=child)
+        with passed_on(child, app.exit):
+            decision = app.run()
+    if decision == "stop":
+        child.stop()
+    elif child.running():
+        print(f"backstep: {path.stem} runs on; Ctrl+C stops it", file=sys.stderr)
 
 
 def first_look(path: Path, child: Child) -> Trace | None:
@@ -137,21 +191,27 @@ def first_look(path: Path, child: Child) -> Trace | None:
         time.sleep(PATIENCE)
 
 
-def show(trace: Trace, child: Child) -> None:
-    """The screen, until it is left."""
-    from backstep.tui.app import App
+@contextlib.contextmanager
+def passed_on(child: Child, leave: Callable[[], object]) -> Iterator[None]:
+    """While the screen is up, a signal that would end this process ends the script, and then the screen."""
 
-    with trace:
-        app = App(trace, live=child)
-        decision = app.run()
-        if decision == "stop":
-            child.stop()
+    def handle(number: int, _: object) -> None:
+        child.stop(number)
+        leave()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _like_ours(descriptor: int) -> None:
-    """Gives the script's terminal our size, and no second carriage return."""
-    import termios
-
+    """Gives the script's terminal our size, and lets it leave line ends alone: ours makes them."""
     size = shutil.get_terminal_size()
     with contextlib.suppress(OSError, termios.error):
         termios.tcsetwinsize(descriptor, (size.lines, size.columns))
+        modes = termios.tcgetattr(descriptor)
+        modes[1] &= ~termios.OPOST
+        termios.tcsetattr(descriptor, termios.TCSANOW, modes)

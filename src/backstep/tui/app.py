@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Protocol
 
-from textual import events
 from textual.app import App as TextualApp
 from textual.app import ComposeResult
 
@@ -125,7 +124,7 @@ class App(TextualApp[str]):
 
     def _move(self, motion: Callable[[], str | None]) -> None:
         """A motion; one that goes back in time stops the following."""
-        if not len(self.trace) or self._asking:
+        if not len(self.trace):
             return
         before = self.cursor.position
         reason = motion()
@@ -213,12 +212,16 @@ class App(TextualApp[str]):
         else:
             self.exit()
 
-    def on_key(self, event: events.Key) -> None:
-        if not self._asking:
-            return
-        if event.key in ("r", "s"):
-            self.exit({"r": "run", "s": "stop"}[event.key])
-        elif event.key == "c":
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """An answer is one only while the question stands; until it is answered only that and leaving do anything."""
+        if action == "answer":
+            return self._asking
+        return not self._asking or action in ("close", "leave")
+
+    def action_answer(self, decision: str) -> None:
+        if decision:
+            self.exit(decision)
+        else:
             self.action_close()
 
     def on_resize(self, _: Any) -> None:

@@ -15,7 +15,6 @@ class Key:
     keys: str
     action: str
     shown: str
-    priority: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +37,8 @@ GROUPS = (
     Group(
         "next event, previous event",
         (
-            Key("step.fwd", "right,l", "step(1)", "→ l", True),
-            Key("step.back", "left,h", "step(-1)", "← h", True),
+            Key("step.fwd", "right,l", "step(1)", "→ l"),
+            Key("step.back", "left,h", "step(-1)", "← h"),
         ),
         "←/→",
         "step",
@@ -64,15 +63,15 @@ GROUPS = (
     Group("what the script has printed by now", (Key("view.output", "o,6", "output", "o 6"),), "o", "output"),
     Group(
         "first event; last (live: follow the run)",
-        (Key("run.first", "home", "first", "Home", True), Key("run.last", "end", "last", "End", True)),
+        (Key("run.first", "home", "first", "Home"), Key("run.last", "end", "last", "End")),
         "Home/End",
         "ends",
     ),
     Group(
         "next pane, previous pane",
         (
-            Key("focus.next", "tab", "focus_next_pane(1)", "Tab", True),
-            Key("focus.previous", "shift+tab", "focus_next_pane(-1)", "Shift+Tab", True),
+            Key("focus.next", "tab", "focus_next_pane(1)", "Tab"),
+            Key("focus.previous", "shift+tab", "focus_next_pane(-1)", "Shift+Tab"),
         ),
     ),
     Group(
@@ -88,16 +87,27 @@ GROUPS = (
     ),
     Group("this page", (Key("help", "question_mark,f1", "help", "? F1"),), "?", "help"),
     Group("close what is open; never quits", (Key("close", "escape", "close", "Esc"),)),
-    Group("close what is open, then quit", (Key("quit", "q,ctrl+q", "leave", "q", True),), "q", "quit"),
+    Group("close what is open, then quit", (Key("quit", "q,ctrl+q", "leave", "q"),), "q", "quit"),
 )
 
 KEYS = tuple(key for group in GROUPS for key in group.keys)
 HINTS = tuple((group.hint, group.word) for group in GROUPS if group.hint)
 
 
+ANSWERS = (
+    (Key("leave.run", "r", "answer('run')", "r"), "let it run on without the screen"),
+    (Key("leave.stop", "s", "answer('stop')", "s"), "stop it, as Ctrl+C does"),
+    (Key("leave.cancel", "c", "answer('')", "c"), "cancel: stay here"),
+)
+"""What can be said when one leaves a script that runs."""
+
+
 def bindings() -> list[Binding]:
-    """The table as Textual takes it; the ids are what a user's keymap names."""
+    """The tables as Textual takes them; the ids are what a user's keymap names.
+
+    All have priority: keys that a widget sees first would be overtaken by those that it does not.
+    """
     return [
-        Binding(key.keys, key.action, key.id, id=key.id, priority=key.priority, show=False, system=key.id == "quit")
-        for key in KEYS
+        Binding(key.keys, key.action, key.id, id=key.id, priority=True, show=False, system=key.id == "quit")
+        for key in (*KEYS, *(key for key, _ in ANSWERS))
     ]

@@ -10,7 +10,7 @@ from rich.segment import Segment
 from backstep.replay.moment import Moment
 from backstep.trace.batch import KIND_CODE
 from backstep.trace.trace import Trace
-from backstep.tui.keys import GROUPS
+from backstep.tui.keys import ANSWERS, GROUPS
 from backstep.tui.overlay import Overlay
 from backstep.view import hints
 from backstep.view.rows import Row, fill_rows, fit, safe
@@ -67,9 +67,8 @@ def lines_of(text: str) -> list[str]:
 
 def leave_page(theme: Theme) -> Overlay:
     """The script is still running: what becomes of it?"""
-    answers = (("r", "let it run on without the screen"), ("s", "stop it, as Ctrl+C does"), ("c", "cancel: stay here"))
     rows: list[Row] = [[Segment("The script is still running.", theme.strong)], []]
-    rows += [[Segment(f"{key}  ", theme.key), Segment(text, theme.text)] for key, text in answers]
+    rows += [[Segment(f"{key.shown}  ", theme.key), Segment(text, theme.text)] for key, text in ANSWERS]
     return Overlay("leave", tuple(rows))
 
 
