@@ -9,8 +9,8 @@ from typing import Any
 
 from backstep.explain.formulas import derivative, equation, local_formula, product_operand
 from backstep.trace.event import BackwardEvent, BackwardStartEvent, Edge, ForwardEvent, Value
+from backstep.trace.memo import per_trace
 from backstep.trace.trace import Trace
-from backstep.view.memo import per_trace
 
 LONGEST_CHAIN = 64
 """Factors that are followed back; a longer product is told by its result alone."""

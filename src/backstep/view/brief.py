@@ -8,8 +8,8 @@ import numpy as np
 from rich.style import Style
 
 from backstep.trace.event import Array, Summary, Value
+from backstep.trace.memo import per_trace
 from backstep.trace.trace import Trace
-from backstep.view.memo import per_trace
 from backstep.view.numbers import bad_text, histogram, number, scalar_text, shape_text
 from backstep.view.theme import Theme
 

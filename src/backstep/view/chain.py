@@ -29,10 +29,10 @@ from backstep.trace.event import (
     Value,
     ZeroGradEvent,
 )
+from backstep.trace.memo import per_trace
 from backstep.trace.trace import Trace
 from backstep.view.brief import FEW, figures, number, shape
 from backstep.view.heatmap import heatmap
-from backstep.view.memo import per_trace
 from backstep.view.numbers import bad_text
 from backstep.view.rows import Row, fill_rows, fit, safe, width_of
 from backstep.view.theme import Theme

@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from backstep.trace.event import Array, Value
+from backstep.trace.memo import per_trace
 from backstep.trace.trace import Trace
-from backstep.view.memo import per_trace
 from backstep.view.rows import safe
 
 BINS = 16

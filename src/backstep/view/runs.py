@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from backstep.replay.moment import PhaseSpan, phase_spans
+from backstep.trace.memo import per_trace
 from backstep.trace.trace import Trace
-from backstep.view.memo import per_trace
 from backstep.view.rows import safe
 
 Numbers = npt.NDArray[np.int64]

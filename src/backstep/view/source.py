@@ -17,11 +17,11 @@ from rich.style import Style
 from backstep.replay.moment import Moment
 from backstep.trace.batch import KIND_CODE
 from backstep.trace.event import Event, Source, Value
+from backstep.trace.memo import per_trace
 from backstep.trace.trace import Trace
 from backstep.view.brief import figures, shape
 from backstep.view.glyphs import BORN, glyph, ink
 from backstep.view.highlight import Line, lines_of
-from backstep.view.memo import per_trace
 from backstep.view.rows import Row, fill_rows, fit, safe, width_of
 from backstep.view.runs import runs_of
 from backstep.view.theme import Theme

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from backstep.trace.batch import KIND_CODE
+from backstep.trace.memo import per_trace
 from backstep.trace.records import KINDS, NONE, Backward, BackwardStart, Forward, ValueRow
 from backstep.trace.trace import Trace
-from backstep.view.memo import per_trace
 
 LARGEST = 6000
 """Of a longer iteration the stretch of so many events around now is drawn."""

@@ -11,9 +11,9 @@ from rich.style import Style
 from backstep.replay.moment import GradKind, GradState, Moment
 from backstep.trace.batch import GRAD, KIND_CODE, VALUE
 from backstep.trace.event import BackwardEvent, ForwardEvent, Value
+from backstep.trace.memo import per_trace
 from backstep.trace.trace import Trace
 from backstep.view.brief import figures, number, shape
-from backstep.view.memo import per_trace
 from backstep.view.numbers import signed
 from backstep.view.rows import Row, fill_rows, fit, safe
 from backstep.view.theme import Theme

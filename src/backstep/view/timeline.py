@@ -14,11 +14,11 @@ from rich.segment import Segment
 from rich.style import Style
 
 from backstep.replay.moment import Moment
+from backstep.trace.memo import per_trace
 from backstep.trace.records import PHASES
 from backstep.trace.trace import Trace
 from backstep.view.braille import filled
 from backstep.view.chips import chips
-from backstep.view.memo import per_trace
 from backstep.view.numbers import number
 from backstep.view.rows import Row, fit
 from backstep.view.runs import (
