@@ -171,7 +171,7 @@ def watch(path: Path, child: Child) -> None:
 
     with trace:
         app = App(trace, live=child)
-        with passed_on(child, app.exit):
+        with passed_on(child, app.leave_at_once):
             decision = app.run()
     if decision == "stop":
         child.stop()

@@ -61,6 +61,11 @@ class Part:
 class Parts(TorchDispatchMode):
     """Collects the aten ops of one call."""
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # The wrapper that torch would put around our handler imports all of Dynamo, a second, at the first op.
+        return False
+
     def __init__(self, session: Session) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._session = session

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Protocol
@@ -44,11 +45,13 @@ class App(TextualApp[str]):
         super().__init__()
         self.trace = trace
         self.palette = palette
-        self.cursor = Cursor(trace, position or 0)
+        self.cursor = Cursor(trace, opening_position(trace, live) if position is None else position)
         self.view = View(hints=HINTS)
         self._live_run = live
         self._following = False
         self._asking = False
+        self._loop_of_app: asyncio.AbstractEventLoop | None = None
+        self._leaving = False
         self._page: str | None = None
         self.canvas = Canvas(self._rows, palette)
 
@@ -56,6 +59,9 @@ class App(TextualApp[str]):
         yield self.canvas
 
     def on_mount(self) -> None:
+        self._loop_of_app = asyncio.get_running_loop()
+        if self._leaving:
+            self.exit()
         self._announce()
         if self.trace.running:
             self._poll_timer = self.set_interval(POLL, self._poll)
@@ -109,7 +115,7 @@ class App(TextualApp[str]):
             self._newest()
         if not self.trace.running:
             self._poll_timer.stop()
-            self._following = False
+            self._following = self._asking = False
             self._announce()
         elif grown:
             self.canvas.invalidate()
@@ -206,11 +212,18 @@ class App(TextualApp[str]):
     def action_leave(self) -> None:
         if self._page is not None or self._asking:
             self.action_close()
-        elif self._live_run is not None and self._live_run.running():
+        elif self.trace.running and self._live_run is not None and self._live_run.running():
+            # Not once the trace is closed: what is left then is the interpreter's own end.
             self._asking = True
             self._show()
         else:
             self.exit()
+
+    def leave_at_once(self) -> None:
+        """For a signal handler: leaves, also while nothing else would wake the loop, or before it runs."""
+        self._leaving = True
+        if self._loop_of_app is not None:
+            self._loop_of_app.call_soon_threadsafe(self.exit)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """An answer is one only while the question stands; until it is answered only that and leaving do anything."""
@@ -226,3 +239,9 @@ class App(TextualApp[str]):
 
     def on_resize(self, _: Any) -> None:
         self.canvas.invalidate()
+
+
+def opening_position(trace: Trace, live: LiveRun | None) -> int:
+    """Where to begin: at what a crashed script died of, else at the start; a watched run always at its start."""
+    crashed = live is None and trace.header["exit"]["status"] == "exception"
+    return max(0, len(trace) - 1) if crashed else 0
