@@ -1,0 +1,74 @@
+"""What `backstep check` does around the rules: records a script for them, or opens the traces that it was given."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from backstep.child import recorder_command
+from backstep.trace.file import TraceError, fold
+from backstep.trace.trace import Trace, load
+
+SQLITE = b"SQLite format 3\x00"
+RECORDED: Mapping[str, Any] = {"values": "auto", "local": "none", "quiet": True}
+"""What the rules need: the values of small tensors and summaries of the others; no local gradients."""
+
+
+def is_trace(target: str) -> bool:
+    """Whether this is a trace, or a folder of them, and no script."""
+    path = Path(target)
+    if path.is_dir():
+        return not (path / "__main__.py").exists()
+    if path.suffix == ".backstep":
+        return True
+    with contextlib.suppress(OSError), open(path, "rb") as stream:
+        return stream.read(len(SQLITE)) == SQLITE
+    return False
+
+
+@contextlib.contextmanager
+def traces_of(target: str) -> Iterator[list[Trace]]:
+    """The trace, or those in the folder, open. TraceError where there is none."""
+    path = Path(target)
+    files = sorted(path.glob("*.backstep")) if path.is_dir() else [path]
+    if not files:
+        raise TraceError(f"{target}: no trace in this folder")
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(load(file)) for file in files]
+
+
+@contextlib.contextmanager
+def recorded(script: str, arguments: Sequence[str], *, module: bool, output: Path | None) -> Iterator[list[Trace]]:
+    """Runs a script to its end, however that comes, and opens what was recorded of it.
+
+    What the script prints goes to stderr. Without `output` the trace is gone afterwards.
+    """
+    with tempfile.TemporaryDirectory(prefix="backstep-") as folder:
+        path = output or Path(folder) / "check.backstep"
+        options = {**RECORDED, "output": str(path.absolute()), "force": True, "module": module}
+        run(recorder_command(options, [script, *arguments]))
+        if not path.exists():
+            raise TraceError(f"{script}: could not be recorded")
+        fold(path)
+        with load(path) as trace:
+            if not len(trace):
+                raise TraceError(f"{script}: {why_empty(trace)}")
+            yield [trace]
+
+
+def run(command: Sequence[str]) -> None:
+    """Waits for the script, also through a Ctrl+C, which it gets as well."""
+    with subprocess.Popen(command, stdout=sys.stderr.fileno()) as process:
+        while process.poll() is None:
+            with contextlib.suppress(KeyboardInterrupt):
+                process.wait()
+
+
+def why_empty(trace: Trace) -> str:
+    ended = trace.header["exit"]["exception"]
+    return f"nothing was recorded: it ended by {ended}" if ended else "nothing was recorded: it did not use torch"

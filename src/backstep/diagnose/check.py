@@ -1,0 +1,67 @@
+"""Runs the rules over a trace: what they found, what was looked at, what could not be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from backstep.diagnose.finding import Finding, Level, NotLooked
+from backstep.diagnose.rules import RULES
+from backstep.diagnose.selection import EVERYTHING, Selection
+from backstep.diagnose.story import Story
+from backstep.diagnose.wording import told
+from backstep.trace.trace import Trace
+
+ORDER = {level: rank for rank, level in enumerate(Level)}
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What `check` tells. `looked` says what was read, `not_looked` which rules could not judge, and why."""
+
+    findings: tuple[Finding, ...]
+    looked: str
+    not_looked: tuple[tuple[str, str], ...]
+
+    @property
+    def faulty(self) -> bool:
+        """Whether anything above a note was found."""
+        return any(finding.level is not Level.NOTE for finding in self.findings)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "findings": [finding.as_dict() for finding in self.findings],
+            "looked": self.looked,
+            "not_looked": [{"rule": rule, "why": why} for rule, why in self.not_looked],
+        }
+
+
+def check(trace: Trace, selection: Selection = EVERYTHING) -> Report:
+    """Judges a trace by the selected rules; the surest and earliest finding comes first."""
+    story = Story(trace)
+    findings: list[Finding] = []
+    not_looked: list[tuple[str, str]] = []
+    for rule in RULES:
+        if not selection.takes(rule.name):
+            continue
+        for said in rule.look(story):
+            if isinstance(said, NotLooked):
+                not_looked.append((rule.name, said.why))
+            else:
+                findings.append(replace(said, rule=rule.name))
+    findings.sort(key=lambda finding: (ORDER[finding.level], finding.evidence[:1]))
+    return Report(tuple(findings), looked_at(story), tuple(not_looked))
+
+
+def looked_at(story: Story) -> str:
+    """In words, what of the trace was read."""
+    parts = [
+        told(sum(end - first for first, end in story.spans), "event"),
+        told(len(story.passes), "backward pass", "backward passes"),
+        told(len([step for step in story.steps if any(update.grad for update in step)]), "update"),
+    ]
+    text = ", ".join(parts)
+    if len(story.spans) > 1:
+        (_, gap), (end, count) = story.spans
+        text += f"; of {count} events those from {gap} to {end - 1} were not read"
+    return text

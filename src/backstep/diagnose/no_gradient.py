@@ -1,0 +1,109 @@
+"""A backward pass starts from a loss that no parameter's gradient can come from: the way is cut before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from backstep.diagnose.finding import Finding, Level, NotLooked, Related, Rule
+from backstep.diagnose.leaf_replaced import replacements
+from backstep.diagnose.lineage import TAKES_OUT, cuts, described, taken_out_before
+from backstep.diagnose.story import Pass, Story
+from backstep.diagnose.wording import at
+from backstep.trace.event import ForwardEvent, Value
+
+MESSAGE = "does not require grad and does not have a grad_fn"
+MAKERS = frozenset({"tensor", "as_tensor", "from_numpy", "scalar_tensor", "full", "FloatTensor", "Tensor"})
+
+
+def look(story: Story) -> Iterator[Finding | NotLooked]:
+    for one in story.passes:
+        root = one.start.roots[0] if one.start.roots else None
+        refused = one.end is None and story.crash is not None and MESSAGE in story.crash.message
+        if root is None or (refused and next(replacements(story), None) is not None):
+            continue
+        if refused and one is story.passes[-1]:
+            yield why_no_gradient(story, one, root)
+        elif root.leaf and root.requires_grad and one.end is not None and story.maker(root.tensor, one.start.position):
+            if is_remade(story, one, root):
+                yield remade(story, one, root)
+            return
+
+
+def why_no_gradient(story: Story, one: Pass, root: Value) -> Finding:
+    """The cut nearest to the loss is the cause; without any, nothing in the loss ever needed a gradient."""
+    evidence = (one.start.position,)
+    here = (Related(one.source, "the backward pass that it is missing in"),)
+    lost = " so the loss has no graph and the backward pass raises"
+    for event in story.ancestors(root, one.start.position):
+        if not event.grad_enabled and any(value.requires_grad for value in event.inputs):
+            return Finding(
+                Level.ERROR,
+                f"{described(event)} runs without grad mode (torch.no_grad() or the like),{lost}.",
+                "Compute the loss with grad mode on; keep torch.no_grad() for evaluation and updates.",
+                event.source,
+                (event.position, *evidence),
+                related=here,
+            )
+    cut = next(cuts(story, root, one.start.position), None)
+    if cut is None:
+        made = next((e for e in story.ancestors(root, one.start.position) if e.op in MAKERS), None)
+        cut = None if made is None else remaking(story, made)
+    if cut is not None:
+        return Finding(
+            Level.ERROR,
+            f"{described(cut)} gives a result without a graph: no gradient comes back through `{cut.op}`,{lost}.",
+            fix_of(cut),
+            cut.source,
+            (cut.position, *evidence),
+            related=here,
+        )
+    return Finding(
+        Level.ERROR,
+        f"Nothing that {root.name} was computed from requires grad,{lost}.",
+        "Make the parameters with requires_grad=True (or unfreeze them), then compute the loss from them.",
+        one.source,
+        evidence,
+        related=here,
+    )
+
+
+def remaking(story: Story, made: ForwardEvent) -> ForwardEvent | None:
+    """What makes a new tensor of a number that was taken out of a graph, at the line where it is made."""
+    out = taken_out_before(story, made)
+    if out is None:
+        return None
+    computed = any(value.requires_grad or story.maker(value.tensor, out.position) for value in out.inputs)
+    return made if computed else None
+
+
+def fix_of(cut: ForwardEvent) -> str:
+    """What to write instead."""
+    if cut.op in MAKERS or cut.op in TAKES_OUT:
+        return "Use the tensor itself; take numbers out of it (`.item()`, numpy) only for logging."
+    if cut.op in ("detach", "data", "detach_"):
+        return f"Leave out the {cut.op} on the way to the loss."
+    return "Use a differentiable op in its place (a soft version of it), or a loss that takes the raw outputs."
+
+
+def is_remade(story: Story, one: Pass, root: Value) -> bool:
+    """Whether the root was made out of numbers, while a graph was there that it should have come from."""
+    made = story.maker(root.tensor, one.start.position)
+    if made is None or not one.contributions or any(act.number != root.tensor for act in one.contributions):
+        return False
+    return any(event.nodes for event in story.forwards if event.position < made.position)
+
+
+def remade(story: Story, one: Pass, root: Value) -> Finding:
+    made = story.maker(root.tensor, one.start.position)
+    return Finding(
+        Level.ERROR,
+        f"{root.name} is made anew here, as a leaf without a graph: the pass on {at(one.source)} delivers a gradient to"
+        f" {root.name} itself and to no parameter.",
+        "Run the backward pass from the tensor that the loss was computed as.",
+        made.source if made is not None else one.source,
+        (*((made.position,) if made is not None else ()), one.start.position),
+        related=(Related(one.source, "the backward pass that ends at once"),),
+    )
+
+
+RULE = Rule("no-gradient", "the loss has no graph, or one that leads to no parameter", look)
