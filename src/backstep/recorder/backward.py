@@ -11,143 +11,175 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch.autograd.function import BackwardCFunction
 
 from backstep.recorder.frames import Where
 from backstep.recorder.grads import is_zero
 from backstep.recorder.jacobian import local_gradients
-from backstep.recorder.mode import Recording, sequence_number, weight
-from backstep.recorder.nodes import ACCUMULATE, KEY, Twin
-from backstep.recorder.scribe import EdgeFact
+from backstep.recorder.mode import Recording, sequence_number
+from backstep.recorder.nodes import ACCUMULATE, KEY, NO_GRAD, Twin
+from backstep.recorder.scribe import ACCUMULATE as ACCUMULATION
+from backstep.recorder.scribe import BACKWARD, BACKWARD_END, BACKWARD_START, IN_BACKWARD
 from backstep.recorder.session import Session
-from backstep.recorder.snapshot import Snapshot
+from backstep.recorder.snapshot import NAME, Shot, disable_dispatch, disable_function
+
+dispatch_modes = torch._C._len_torch_dispatch_stack
 
 UNKNOWN = "the op that made it was not seen (another thread, or before the recording)"
+NONE_LEFT = "no gradient came out: None, which counts as zero"
+
+SAME_NUMBERS = frozenset(
+    f"{name}Backward0"
+    for name in "T Transpose Permute View UnsafeView Reshape ReshapeAlias Alias Unsqueeze Squeeze Expand".split()
+) | {"SqueezeBackward1", "TransposeBackward1"}
+"""Nodes whose gradients may be one memory with two shapes."""
 
 
 class Pass:
     """One run of the engine."""
 
-    def __init__(self, session: Session, number: int, where: Where, names: dict[Any, str]) -> None:
+    def __init__(self, session: Session, number: int, where: Where) -> None:
         self.session = session
         self.number = number
         self.where = where
-        self.names = names
-        """What is known of the names of gradients, by (node, output)."""
         self.handles: list[Any] = []
-        self.nodes: dict[Any, int] = {}
+        self.leaves: set[Any] = set()
+        """The `AccumulateGrad` nodes."""
+        self.keeps_locals = session.options.local_entries > 0
+        self.unnamed = session.text("grad")
+        self.no_grad = session.text(NO_GRAD)
+        self._gradients = session.gradient_names
 
-    def number_of(self, node: Any) -> int:
-        number = self.nodes.get(node)
+    def twin_of(self, node: Any) -> Twin:
+        """What is known of a node; one whose op was not seen gets a number here."""
+        metadata = node.metadata
+        twin: Twin | None = metadata.get(KEY)
+        if twin is None:
+            twin = metadata[KEY] = Twin(next(self.session.nodes), -1, (), (), False, 0)
+        return twin
+
+    def gradient_of(self, name: int) -> int:
+        """What the gradient of a value of this name is called; both as numbers of texts."""
+        number = self._gradients.get(name)
         if number is None:
-            twin = node.metadata.get(KEY)
-            if twin is None:
-                twin = Twin(next(self.session.nodes), -1, [], False, "")
-                node.metadata[KEY] = twin
-            number = self.nodes[node] = twin.node
+            text = self.session.scribe.text_of(name)
+            number = self._gradients[name] = self.session.text(f"{text}.grad") if text else self.unnamed
         return number
 
     def hook(self, roots: list[Any]) -> None:
         """Puts hooks on every node that can be reached."""
         stack, seen = list(roots), set(roots)
+        handles = self.handles
         while stack:
             node = stack.pop()
             if node.name() == ACCUMULATE:
-                self._hook_leaf(node)
-            else:
-                self._hook_node(node)
-            for parent, _ in node.next_functions:
+                self.leaves.add(node)
+                leaf = LeafRun(self, node)
+                handles.append(node.register_prehook(leaf.before))
+                handles.append(node.register_hook(leaf.after))
+                continue
+            targets = node.next_functions
+            run = NodeRun(self, node, targets)
+            handles.append(node.register_hook(run.after))
+            if isinstance(node, BackwardCFunction):
+                # Its `backward` is the user's, who may write into what arrives.
+                handles.append(node.register_prehook(run.before))
+            for parent, _ in targets:
                 if parent is not None and parent not in seen:
                     seen.add(parent)
                     stack.append(parent)
-
-    def _hook_node(self, node: Any) -> None:
-        run = NodeRun(self, node)
-        self.handles.append(node.register_prehook(run.before))
-        self.handles.append(node.register_hook(run.after))
-
-    def _hook_leaf(self, node: Any) -> None:
-        run = LeafRun(self, node)
-        self.handles.append(node.register_prehook(run.before))
-        self.handles.append(node.register_hook(run.after))
 
     def remove(self) -> None:
         for handle in self.handles:
             handle.remove()
         self.handles.clear()
+        self.leaves.clear()
 
 
 class NodeRun:
-    """A node in a pass: its hooks, and what the first keeps for the second."""
+    """A node in a pass. One hook sees both sides: it runs when the node has, before what it saved is let go."""
 
-    __slots__ = ("_edges", "_node", "_pass", "_upstream")
+    __slots__ = ("_arrived", "_node", "_pass", "_targets")
 
-    def __init__(self, backward: Pass, node: Any) -> None:
+    def __init__(self, backward: Pass, node: Any, targets: Any) -> None:
         self._pass = backward
         self._node = node
-        self._upstream: list[Snapshot | None] = []
-        self._edges: list[EdgeFact] = []
+        self._targets = targets
+        self._arrived: tuple[Shot | None, ...] | None = None
 
     def before(self, grads: Any) -> None:
         session = self._pass.session
+        if session.enabled:
+            with session.guarded("a node"):
+                self._arrived = self._upstream(self._pass.twin_of(self._node), grads)
+
+    def _upstream(self, twin: Twin, grads: Any) -> tuple[Shot | None, ...]:
+        gradient, names, unnamed = self._pass.session.camera.gradient, twin.gradients or {}, self._pass.unnamed
+        if len(grads) == 1 and grads[0] is not None:
+            return (gradient(grads[0], names.get(0, unnamed)),)
+        return tuple(
+            None if grad is None else gradient(grad, names.get(output, unnamed)) for output, grad in enumerate(grads)
+        )
+
+    def after(self, left: Any, arrived: Any) -> None:
+        session = self._pass.session
         if not session.enabled:
             return
-        with session.guarded("a node"):
-            node = self._node
-            twin: Twin | None = node.metadata.get(KEY)
-            self._pass.number_of(node)
-            names = self._pass.names
-            self._upstream = [
-                None if grad is None else session.camera.gradient(grad, names.get((node, output), "grad"))
-                for output, grad in enumerate(grads)
-            ]
-            targets = enumerate(node.next_functions)
-            self._edges = [self._edge(index, twin, target, output) for index, (target, output) in targets]
-            if session.options.local_entries:
-                packed = twin is not None and twin.packed
-                local_gradients(node, grads, self._edges, session.options.local_entries, packed)
+        state = session.thread
+        busy, state.busy = state.busy, True
+        try:
+            with disable_function():
+                if dispatch_modes():
+                    with disable_dispatch():
+                        self._record(session, left, arrived)
+                else:
+                    self._record(session, left, arrived)
+        except Exception as error:
+            session.failed("a node", error)
+        finally:
+            state.busy = busy
 
-    def _edge(self, index: int, twin: Twin | None, target: Any, output: int) -> EdgeFact:
-        name, why = ("", "")
-        if twin is not None and index < len(twin.inputs):
-            name, why = twin.inputs[index]
-        edge = EdgeFact(name, "" if target is not None else why or "requires_grad=False")
-        if target is None:
-            return edge
-        if target.name() == ACCUMULATE:
-            leaf = self._pass.session.tensors.leaf(target.variable, name)
-            edge.input = leaf.name
-            edge.leaf = leaf.number
-        else:
-            edge.node, edge.output = self._pass.number_of(target), output
-            self._pass.names.setdefault((target, output), f"{name}.grad" if name else "grad")
-        return edge
-
-    def after(self, inputs: Any, outputs: Any) -> None:
-        backward = self._pass
-        session = backward.session
-        if not session.enabled:
-            return
-        with session.guarded("a node"):
-            node = self._node
-            size = 0
-            for edge, grad in zip(self._edges, inputs, strict=False):
-                if grad is None:
-                    if edge.node >= 0 or edge.leaf >= 0:
-                        edge.why = "no gradient came out: None, which counts as zero"
-                    continue
-                if edge.node < 0 and edge.leaf < 0:
-                    continue
-                edge.downstream = session.camera.gradient(grad, f"{edge.input}.grad" if edge.input else "grad")
-                size += weight([edge.downstream])
-                if edge.local is not None and edge.local.data is not None:
-                    size += edge.local.data.nbytes
-            twin: Twin = node.metadata[KEY]
-            why = "" if twin.position >= 0 else reason(session, node)
-            session.emit(
-                "backward", backward.where, twin.module, backward.number, twin.node, node.name(), twin.position, why,
-                self._upstream, self._edges, size=size + weight([u for u in self._upstream if u is not None]),
-            )  # fmt: skip
-        self._upstream, self._edges = [], []
+    def _record(self, session: Session, left: Any, arrived: Any) -> None:
+        backward, node, targets = self._pass, self._node, self._targets
+        twin = backward.twin_of(node)
+        upstream = self._upstream(twin, arrived) if self._arrived is None else self._arrived
+        self._arrived = None
+        name = node.name()
+        locals_: dict[int, Any] = {}
+        if backward.keeps_locals:
+            locals_ = local_gradients(session, node, name, targets, arrived, left, twin.packed)
+        camera, given, leaves = session.camera, len(left), backward.leaves
+        inputs = twin.inputs(session, targets)
+        whole = upstream[0] if name in SAME_NUMBERS and len(upstream) == 1 else None
+        edges: list[tuple[Any, ...]] = []
+        for index, (target, output) in enumerate(targets):
+            label, why = inputs[index] if index < len(inputs) else (0, 0)
+            if target is None:
+                edges.append((label, -1, 0, -1, None, None, 0, why or backward.no_grad))
+                continue
+            to, leaf = -1, -1
+            if target in leaves:
+                entry = session.tensors.leaf(target.variable, session.scribe.text_of(label))
+                label, leaf, output = entry.name_number, entry.number, 0
+                called = backward.gradient_of(label)
+            else:
+                next_ = backward.twin_of(target)
+                to, called = next_.node, backward.gradient_of(label)
+                next_.call_gradient(output, called)
+            grad = left[index] if index < given else None
+            downstream = None
+            if grad is None:
+                why = session.text(NONE_LEFT)
+            elif whole is not None:
+                downstream = camera.same(grad, arrived[0], whole, called)
+            else:
+                downstream = camera.gradient(grad, called)
+            edges.append((label, to, output, leaf, locals_.get(index), downstream, 0, why if grad is None else 0))
+        unseen_ = 0 if twin.position >= 0 else session.text(reason(session, node))
+        row = (
+            "backward", backward.number, twin.node, session.text(name), twin.position, unseen_, upstream, tuple(edges),
+        )  # fmt: skip
+        session.emit(BACKWARD, IN_BACKWARD, backward.where, row, module=twin.module, subject=twin.node)
 
 
 class LeafRun:
@@ -158,8 +190,8 @@ class LeafRun:
     def __init__(self, backward: Pass, node: Any) -> None:
         self._pass = backward
         self._node = node
-        self._arrived: Snapshot | None = None
-        self._before: Snapshot | None = None
+        self._arrived: Shot | None = None
+        self._before: Shot | None = None
         self._empty = True
 
     def before(self, grads: Any) -> None:
@@ -170,30 +202,30 @@ class LeafRun:
             variable = self._node.variable
             leaf = session.tensors.leaf(variable)
             grad = variable.grad
-            self._before = None
+            self._before, self._empty = None, True
             if grad is not None:
                 session.tensors.gradient(grad, leaf)
                 self._before = session.camera.snap(grad)
-            self._empty = grad is None or is_zero(grad)
+                self._empty = is_zero(grad, self._before)
             # A clone: to keep the tensor that arrives would make the engine copy it instead of taking it over.
-            self._arrived = None if grads[0] is None else session.camera.gradient(grads[0], f"{leaf.name}.grad")
+            called = self._pass.gradient_of(leaf.name_number)
+            self._arrived = None if grads[0] is None else session.camera.gradient(grads[0], called)
 
-    def after(self, inputs: Any, outputs: Any) -> None:
+    def after(self, _: Any, arrived: Any) -> None:
         session = self._pass.session
-        if not session.enabled or self._arrived is None:
+        shot = self._arrived
+        if not session.enabled or shot is None:
             return
         with session.guarded("an accumulation"):
             variable = self._node.variable
             leaf = session.tensors.leaf(variable)
             after = None
-            if variable.grad is not None:
-                session.tensors.gradient(variable.grad, leaf)
-                after = session.camera.snap(variable.grad)
-            shots = [shot for shot in (self._before, self._arrived, after) if shot is not None]
-            session.emit(
-                "accumulate", self._pass.where, leaf.number, self._before, self._arrived, after, self._empty,
-                size=weight(shots),
-            )  # fmt: skip
+            grad = variable.grad
+            if grad is not None:
+                session.tensors.gradient(grad, leaf)
+                after = session.camera.same(grad, arrived[0], shot, self._pass.gradient_of(leaf.name_number))
+            row = ("accumulate", leaf.number, self._before, shot, after, self._empty)
+            session.emit(ACCUMULATION, IN_BACKWARD, self._pass.where, row, subject=leaf.number)
         self._before = self._arrived = None
 
 
@@ -255,11 +287,15 @@ class Engine:
             return self._original(outputs, *args, **kwargs)
         state.backward = backward
         try:
-            with self._reentered():
+            if active(self._mode):
                 captured = self._original(outputs, *args, **kwargs)
+            else:
+                # A function mode is off while it handles `backward`; what user code runs in there is to be seen too.
+                with self._mode:
+                    captured = self._original(outputs, *args, **kwargs)
         except BaseException as error:
             with session.guarded("an exception"):
-                session.raised(error, "backward", backward.where)
+                session.raised(error, IN_BACKWARD, backward.where)
             raise
         finally:
             state.backward = outer
@@ -270,34 +306,27 @@ class Engine:
             self._end(backward, captured, kwargs)
         return captured
 
-    def _reentered(self) -> Any:
-        # A function mode is off while it handles `backward`; what user code runs in there is to be seen too.
-        from contextlib import nullcontext
-
-        active = any(mode is self._mode for mode in torch.overrides._get_current_function_mode_stack())
-        return nullcontext() if active else self._mode
-
     def _start(self, outputs: Any, args: Any, kwargs: dict[str, Any]) -> Pass:
         session = self._session
+        camera = session.camera
         grads, retain, create, inputs = (*args, None, None, None, ())[:4]
-        roots = [output if isinstance(output, torch.Tensor) else None for output in outputs]
+        roots = [output for output in outputs if isinstance(output, torch.Tensor)]
         where = session.where(4)
-        backward = Pass(session, next(session.passes), where, {})
-        shots = [session.camera.snap(root) for root in roots if root is not None]
-        seeds = [
-            None if grad is None else session.camera.gradient(grad, f"{shot.name}.grad")
+        camera.epoch += 1
+        backward = Pass(session, next(session.passes), where)
+        shots = tuple(camera.snap(root) for root in roots)
+        seeds = tuple(
+            None if grad is None else camera.gradient(grad, backward.gradient_of(shot[NAME]))
             for grad, shot in zip(grads, shots, strict=False)
-        ]
+        )
         asked = [t for t in inputs or () if isinstance(t, torch.Tensor)]
-        api = "backward" if kwargs.get("accumulate_grad") else "grad"
-        wanted = [session.camera.snap(tensor) for tensor in asked] if inputs else None
         for tensor in asked:
             if tensor.is_leaf and tensor.requires_grad:
                 session.tensors.leaf(tensor)
-        session.emit(
-            "backward_start", where, backward.number, api, shots, seeds, wanted, bool(retain), bool(create),
-            size=weight(shots),
-        )  # fmt: skip
+        wanted = tuple(camera.snap(tensor) for tensor in asked) if inputs else None
+        api = "backward" if kwargs.get("accumulate_grad") else "grad"
+        row = ("backward_start", backward.number, api, shots, seeds, wanted, bool(retain), bool(create))
+        session.emit(BACKWARD_START, IN_BACKWARD, where, row, subject=backward.number)
         nodes = []
         for output, shot in zip(outputs, shots, strict=False):
             node = output.grad_fn if isinstance(output, torch.Tensor) else output.node
@@ -305,16 +334,23 @@ class Engine:
                 node = torch.autograd.graph.get_gradient_edge(output).node
             if node is not None:
                 nodes.append(node)
-                backward.names[(node, output.output_nr)] = f"{shot.name}.grad"
+                if node.name() != ACCUMULATE:
+                    backward.twin_of(node).call_gradient(output.output_nr, backward.gradient_of(shot[NAME]))
         backward.hook(nodes)
         return backward
 
     def _end(self, backward: Pass, captured: Any, kwargs: dict[str, Any]) -> None:
         session = self._session
-        shots: list[Snapshot | None] = []
+        shots: tuple[Shot | None, ...] = ()
         if not kwargs.get("accumulate_grad"):
-            shots = [None if grad is None else session.camera.snap(grad, "grad") for grad in captured]
-        session.emit("backward_end", backward.where, backward.number, shots)
+            shots = tuple(None if grad is None else session.camera.snap(grad, "grad") for grad in captured)
+        row = ("backward_end", backward.number, shots)
+        session.emit(BACKWARD_END, IN_BACKWARD, backward.where, row, subject=backward.number)
+
+
+def active(mode: Recording) -> bool:
+    """Whether the mode sees what is called now."""
+    return any(other is mode for other in torch.overrides._get_current_function_mode_stack())
 
 
 def without_ours(traceback: Any) -> Any:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import Enum
+from types import BuiltinFunctionType, MethodDescriptorType, WrapperDescriptorType
 from typing import Any
 
 import torch
@@ -32,6 +33,25 @@ SILENT = frozenset(
 PROPERTIES = frozenset(["data", "T", "mT", "H", "mH", "real", "imag"])
 """Properties that make a tensor."""
 
+PRIMITIVE = frozenset("add sub mul div neg pow exp log sqrt sin cos tanh sigmoid relu".split())
+"""One aten op each, whatever the shapes and dtypes that they are given: only what kind of argument stands where
+decides which."""
+
+SHARING = frozenset({"data", "detach", "detach_", "view", "view_as", "reshape", "flatten", "unsqueeze", "squeeze"})
+"""The result may be the argument's memory outside the graph."""
+
+GIVING_AWAY = frozenset(
+    """
+    data numpy __array__ __dlpack__ from_numpy from_dlpack frombuffer asarray as_tensor share_memory_ set_ data_ptr
+    storage untyped_storage
+    """.split()
+)
+"""From then on somebody may write to the memory, and no version of a tensor tells."""
+
+UNINITIALISED = ("empty", "new_empty")
+UNCOUNTED = ("_foreach_", "_fused_", "_amp_foreach_")
+"""In-place ops on lists, which leave the versions as they were."""
+
 RESULT_IS_ARGUMENT = frozenset({"requires_grad_", "retains_grad", "share_memory_", "rename_", "refine_names"})
 
 
@@ -47,9 +67,11 @@ class Sort(Enum):
 class Function:
     """What is known of one torch function."""
 
-    __slots__ = ("op", "sort", "takes_out")
+    __slots__ = (
+        "aliases", "empty", "number", "observed", "op", "primitive", "shares", "sort", "takes_out", "uncounted",
+    )  # fmt: skip
 
-    def __init__(self, func: Any) -> None:
+    def __init__(self, func: Any, text: Callable[[str], int]) -> None:
         name = getattr(func, "__name__", str(func))
         self.sort = Sort.OP
         if name in ("__get__", "__set__", "__delete__"):
@@ -63,7 +85,16 @@ class Function:
         elif name in SILENT or (name.startswith(("_has_", "is_")) and name not in TAKES_OUT):
             self.sort = Sort.BARE
         self.op = written(name)
+        self.number = text(self.op)
         self.takes_out = name in TAKES_OUT
+        in_c = isinstance(func, BuiltinFunctionType | MethodDescriptorType | WrapperDescriptorType)
+        self.primitive = in_c and self.op in PRIMITIVE
+        self.shares = name in GIVING_AWAY
+        self.aliases = self.op in SHARING
+        self.empty = self.op.startswith(UNINITIALISED)
+        self.uncounted = self.op.startswith(UNCOUNTED) and self.op.endswith("_")
+        self.observed = self.sort is Sort.BARE and (self.shares or name == "grad")
+        """No event, but something to be learned from."""
 
 
 OPERATORS = frozenset("add sub mul div truediv floordiv pow matmul mod and or xor lshift rshift".split())
@@ -96,14 +127,31 @@ def tensors_in(things: Any) -> Iterator[torch.Tensor]:
             yield from tensors_in(thing)
 
 
-def arguments_of(args: Any, kwargs: dict[str, Any]) -> list[tuple[str, Any]]:
-    """The arguments that are no tensors, in order, as JSON has them."""
-    given = [("", plain(arg)) for arg in args if not holds_tensor(arg)]
-    return given + [(name, plain(arg)) for name, arg in kwargs.items() if not holds_tensor(arg)]
-
-
-def holds_tensor(thing: Any) -> bool:
-    return next(tensors_in(thing), None) is not None
+def sort_out(
+    args: Any, kwargs: dict[str, Any], text: Callable[[str], int]
+) -> tuple[list[torch.Tensor], tuple[tuple[int, Any], ...]]:
+    """The tensors among the arguments, and the other arguments: (name's number, value as JSON has it), in order."""
+    tensors: list[torch.Tensor] = []
+    others: list[tuple[int, Any]] = []
+    for arg in args:
+        kind = type(arg)
+        if kind is torch.Tensor or kind is torch.nn.Parameter:
+            tensors.append(arg)
+        elif kind is int or kind is float or kind is bool or arg is None:
+            others.append((0, plain(arg)))
+        else:
+            found = list(tensors_in(arg))
+            if found:
+                tensors += found
+            else:
+                others.append((0, plain(arg)))
+    for name, arg in kwargs.items():
+        found = list(tensors_in(arg))
+        if found:
+            tensors += found
+        else:
+            others.append((text(name), plain(arg)))
+    return tensors, tuple(others)
 
 
 def plain(thing: Any, depth: int = 0) -> Any:

@@ -6,6 +6,7 @@ taken its place in memory by a token in its `f_trace`, which nothing reads while
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 import sysconfig
@@ -18,7 +19,9 @@ from backstep.recorder.syntax import Loop, Site, SourceFile, find_site, returns_
 OWN = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 LIBRARIES = tuple({os.path.realpath(sysconfig.get_path(p)) + os.sep for p in ("purelib", "platlib", "stdlib")})
 
-SCRIPT, LIBRARY, TORCH, HIDDEN = range(4)
+SCRIPT, LIBRARY, TORCH, HIDDEN, END = range(5)
+MAIN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__main__.py")
+"""What runs the script: its frames and those further out are no part of the program."""
 HIDING = frozenset({"<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>", "<frozen runpy>"})
 WRAPPERS = frozenset(
     "wrapper wrapped _no_grad_wrapper decorate_context inner profile_hook_step _fn handle_torch_function".split()
@@ -46,18 +49,38 @@ def token_of(frame: FrameType) -> Any:
     return token
 
 
-class Where:
-    """The place of one event: `sites` from the script's own inwards, `context` the pass of the loops around it."""
+class Spot:
+    """A way through the code to an event, the same each time it is taken: what the source says about it."""
 
-    __slots__ = ("bound", "caller", "context", "expression", "operands", "sites", "torch_function")
+    __slots__ = ("bound", "expression", "inner", "operands", "outer", "place", "sites", "torch_function")
+
+    inner: Site
+    """The site of the innermost frame that is not torch's."""
 
     def __init__(self) -> None:
         self.sites: tuple[Site, ...] = ()
-        self.context = 0
+        """The sites from the script's own inwards."""
+        self.place = 0
         self.bound: str | None = None
+        """The name that the result is bound to."""
         self.expression = ""
         self.operands: tuple[str | None, ...] = ()
         self.torch_function: str | None = None
+        self.outer: tuple[Site, ...] = ()
+        """The site of each frame that is not torch's, outermost first, but for the innermost."""
+
+
+class Where:
+    """The place of one event: the spot, and the pass of the loops around it."""
+
+    __slots__ = ("context", "spot")
+
+    def __init__(self, spot: Spot, context: int) -> None:
+        self.spot = spot
+        self.context = context
+
+
+NOWHERE = Where(Spot(), 0)
 
 
 class Pass:
@@ -77,24 +100,44 @@ class Pass:
 class Activation:
     """A frame as it was at the last event."""
 
-    __slots__ = ("callee", "order", "passes", "token")
+    __slots__ = ("callee", "context", "lasti", "loops", "order", "passes", "spots", "token")
 
     def __init__(self, token: Any) -> None:
         self.token = token
         self.order: tuple[int, int, int] = (0, 0, 0)
         self.callee: Any = None
         self.passes: list[Pass] = []
+        self.lasti = -1
+        self.loops: tuple[Loop, ...] | None = None
+        """The loops around the last event, as its site has them."""
+        self.context = 0
+        self.spots: dict[Any, Spot] | None = None
+        """The spots seen in this frame, by instruction and the torch frames further in; None in a generator's frame,
+        which may be resumed from elsewhere."""
+
+
+RESUMED = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+MOST_SPOTS = 1 << 16
+"""Ways through the code that are remembered; then they are found anew."""
 
 
 class Frames:
     """Resolves frames to places. One for a recording; what belongs to a thread is in `Loops`."""
 
-    def __init__(self, folder: str, read_file: Callable[[SourceFile], None]) -> None:
+    def __init__(
+        self, folder: str, read_file: Callable[[SourceFile], None], place: Callable[[tuple[Site, ...]], int]
+    ) -> None:
         self._folder = os.path.realpath(folder) + os.sep
         self._read_file = read_file
-        self._kinds: dict[CodeType, int] = {}
-        self._sites: dict[tuple[CodeType, int], Site] = {}
-        self._returns: dict[tuple[CodeType, int], bool] = {}
+        self._place = place
+        self._kinds: dict[int, int] = {}
+        """By `id()` of the code, which `_codes` keeps alive: to hash a code is to hash all of its instructions."""
+        self._codes: list[CodeType] = []
+        self._spots: dict[tuple[int, ...], Spot] = {}
+        self._ways: dict[tuple[int, ...], dict[Any, Spot]] = {}
+        """What `Activation.spots` is in a frame that is reached by this way."""
+        self._sites: dict[tuple[int, int], Site] = {}
+        self._returns: dict[tuple[int, int], bool] = {}
         self._files: dict[str, SourceFile] = {}
         self._base: FrameType | None = None
         self._around = 0
@@ -109,16 +152,21 @@ class Frames:
         self._base = None
 
     def kind(self, code: CodeType) -> int:
-        kind = self._kinds.get(code)
-        if kind is None:
-            kind = self._kinds[code] = self._classify(code.co_filename)
-        return kind
+        kind = self._kinds.get(id(code))
+        return self._keep(code, self._classify(code.co_filename)) if kind is None else kind
 
     def hide(self, code: CodeType) -> None:
         """Frames of this code are ours."""
-        self._kinds[code] = HIDDEN
+        self._keep(code, HIDDEN)
+
+    def _keep(self, code: CodeType, kind: int) -> int:
+        self._codes.append(code)
+        self._kinds[id(code)] = kind
+        return kind
 
     def _classify(self, filename: str) -> int:
+        if filename == MAIN:
+            return END
         if filename.startswith(OWN) or filename in HIDING:
             return HIDDEN
         path = os.path.realpath(filename)
@@ -137,9 +185,10 @@ class Frames:
         return tuple(os.path.realpath(p) + os.sep for p in torch.__path__) if torch is not None else ()
 
     def site(self, code: CodeType, lasti: int) -> Site:
-        key = (code, lasti)
+        key = (id(code), lasti)
         site = self._sites.get(key)
         if site is None:
+            self.kind(code)  # which keeps it alive
             site = self._sites[key] = find_site(self._file(code.co_filename), code, lasti)
         return site
 
@@ -159,7 +208,7 @@ class Frames:
         return min(inside, key=len) if inside else os.path.basename(path)
 
     def returns(self, code: CodeType, lasti: int) -> bool:
-        key = (code, lasti)
+        key = (id(code), lasti)
         found = self._returns.get(key)
         if found is None:
             # module.py runs the global hooks between the call and its return; it always hands on the result.
@@ -170,41 +219,106 @@ class Frames:
 
     def where(self, frame: FrameType | None, loops: Loops) -> Where:
         """The place of what happens now in `frame` or further in."""
-        where = Where()
-        users: list[tuple[FrameType, Site]] = []
-        script = -1
-        climbing = True
+        # Mostly the same frame runs on. Those around it wait for it, so they are where they were.
+        kinds = self._kinds
+        inner = frame
+        key: Any = None
         callee: FrameType | None = None
+        while inner is not None and kinds.get(id(inner.f_code)) == TORCH:
+            key = (key, id(inner.f_code), inner.f_lasti)
+            callee, inner = inner, inner.f_back
+        if inner is not None and kinds.get(id(inner.f_code), TORCH) < TORCH:
+            activation = loops.find(inner.f_trace)
+            if activation is not None and activation.spots is not None:
+                spot = activation.spots.get(inner.f_lasti if key is None else (key, inner.f_lasti))
+                if spot is not None:
+                    return Where(spot, loops.go_on(activation, inner, spot, callee, self._around_of(inner)))
+        return self._walk(frame, loops)
+
+    def _around_of(self, frame: FrameType) -> int:
+        return self._around if frame is self._base else 0
+
+    def _walk(self, frame: FrameType | None, loops: Loops) -> Where:
+        """The same, with a look at every frame."""
+        kinds, base = self._kinds, self._base
+        users: list[FrameType] = []
+        callee: FrameType | None = None
+        way: list[int] = []
+        outside = 0
+        key: Any = None
         while frame is not None:
             code = frame.f_code
-            kind = self.kind(code)
-            if kind == TORCH:
-                if climbing:
-                    climbing = self.returns(code, frame.f_lasti)
-                if not users:
+            kind = kinds.get(id(code))
+            if kind is None:
+                kind = self.kind(code)
+            if kind <= TORCH:
+                way.append(id(code))
+                way.append(frame.f_lasti)
+                if kind < TORCH:
+                    outside = outside or len(way)
+                    users.append(frame)
+                elif not users:
                     callee = frame
-                    if code.co_name not in WRAPPERS:
-                        where.torch_function = code.co_name
-            elif kind != HIDDEN:
-                site = self.site(code, frame.f_lasti)
-                users.append((frame, site))
-                if climbing:
-                    where.bound = site.bound
-                    climbing = site.returns and site.bound is None
-                if script < 0 and kind == SCRIPT:
-                    script = len(users) - 1
-            if frame is self._base:
+                    key = (key, id(code), frame.f_lasti)
+            elif kind == END:
+                break
+            if frame is base:
                 break
             frame = frame.f_back
         if not users:
-            return where
-        first = script if script >= 0 else 0
-        where.sites = tuple(site for _, site in users[first::-1])
-        where.expression = where.sites[0].code
-        where.operands = users[0][1].operands
-        around = self._around if users[-1][0] is self._base else 0
-        where.context = loops.context(users[::-1], callee, around)
-        return where
+            return NOWHERE
+        spot = self._spots.get(tuple(way))
+        if spot is None:
+            spot = self._find(users, tuple(way))
+        context = loops.context(users, spot, callee, self._around_of(users[-1]))
+        inner = users[0]
+        activation = loops.innermost
+        if activation.spots is None and not inner.f_code.co_flags & RESUMED and type(activation.token) is Token:
+            activation.spots = self._ways.setdefault((id(inner.f_code), *way[outside:]), {})
+        if activation.spots is not None:
+            activation.spots[inner.f_lasti if key is None else (key, inner.f_lasti)] = spot
+        return Where(spot, context)
+
+    def _find(self, users: list[FrameType], key: tuple[int, ...]) -> Spot:
+        """A way that is taken for the first time: looks it up in the source."""
+        codes = {id(code): code for code in self._codes}
+        spot = Spot()
+        sites: list[Site] = []
+        script = -1
+        climbing = True
+        for number, lasti in zip(key[::2], key[1::2], strict=True):
+            code = codes[number]
+            if self.kind(code) == TORCH:
+                climbing = climbing and self.returns(code, lasti)
+                if not sites and code.co_name not in WRAPPERS:
+                    spot.torch_function = code.co_name
+                continue
+            site = self.site(code, lasti)
+            sites.append(site)
+            if climbing:
+                spot.bound = site.bound
+                climbing = site.returns and site.bound is None
+            if script < 0 and self.kind(code) == SCRIPT:
+                script = len(sites) - 1
+        spot.sites = tuple(sites[max(script, 0) :: -1])
+        spot.expression = spot.sites[0].code
+        spot.operands = sites[0].operands
+        spot.inner, spot.outer = sites[0], tuple(sites[:0:-1])
+        spot.place = self._place(spot.sites)
+        if len(self._spots) >= MOST_SPOTS:
+            self._spots.clear()
+            self._ways.clear()
+        self._spots[key] = spot
+        return spot
+
+    def raised_at(self, sites: list[tuple[CodeType, int]]) -> Spot:
+        """The place of an exception, given the code and instruction of each frame of its traceback."""
+        known = [(self.kind(code), self.site(code, lasti)) for code, lasti in sites if self.kind(code) < TORCH]
+        own = [index for index, (kind, _) in enumerate(known) if kind == SCRIPT]
+        spot = Spot()
+        spot.sites = tuple(site for _, site in known[own[-1] if own else -1 :])
+        spot.place = self._place(spot.sites)
+        return spot
 
 
 class Loops:
@@ -216,18 +330,20 @@ class Loops:
         self._stack: list[Activation] = []
         self._activations = 0
 
-    def context(self, frames: list[tuple[FrameType, Site]], callee: FrameType | None, around: int) -> int:
-        """The context of an event, given its frames, outermost first, and the innermost one's torch callee.
+    def context(self, users: list[FrameType], spot: Spot, callee: FrameType | None, around: int) -> int:
+        """The context of an event, given its frames, innermost first, and the innermost one's torch callee.
 
         The first `around` loops of the outermost frame do not count: they are around the recording.
         """
         context = 0
-        for level, (frame, site) in enumerate(frames):
+        sites = (*spot.outer, spot.inner)
+        frames = users[::-1]
+        for level, (frame, site) in enumerate(zip(frames, sites, strict=True)):
             token = token_of(frame)
             if level == len(self._stack) or self._stack[level].token is not token:
                 del self._stack[level:]
                 self._stack.append(Activation(token))
-            inner = frames[level + 1][0] if level + 1 < len(frames) else callee
+            inner = frames[level + 1] if level + 1 < len(frames) else callee
             called = token_of(inner) if inner is not None else None
             activation = self._stack[level]
             before = len(activation.passes)
@@ -238,10 +354,46 @@ class Loops:
         del self._stack[len(frames) :]
         return context
 
+    @property
+    def innermost(self) -> Activation:
+        """The frame of the last event."""
+        return self._stack[-1]
+
+    def find(self, token: Any) -> Activation | None:
+        """The activation that a frame has marked, if it is on the stack; those further in are over."""
+        stack = self._stack
+        if type(token) is not Token or not stack:
+            return None
+        if stack[-1].token is token:
+            return stack[-1]
+        for level in range(len(stack) - 2, -1, -1):
+            if stack[level].token is token:
+                del stack[level + 1 :]
+                return stack[level]
+        return None
+
+    def go_on(
+        self, activation: Activation, frame: FrameType, spot: Spot, callee: FrameType | None, around: int
+    ) -> int:
+        """The context of an event in the innermost frame on the stack."""
+        site = spot.inner
+        called = None if callee is None else token_of(callee)
+        if site.loops is activation.loops and not site.fetch and not site.test:
+            order = activation.order
+            if site.order > order or (called is not None and called is activation.callee and site.order == order):
+                passes = activation.passes
+                if not passes or not passes[-1].pending:
+                    activation.order, activation.callee, activation.lasti = site.order, called, frame.f_lasti
+                    return activation.context
+        wanted = site.loops[around:] if around else site.loops
+        outer = self._stack[-2].context if len(self._stack) > 1 else 0
+        return self._enter(activation, frame, site, wanted, called, outer)
+
     def _enter(
         self, activation: Activation, frame: FrameType, site: Site, wanted: tuple[Loop, ...], called: Any, context: int
     ) -> int:
         passes = activation.passes
+        activation.loops, activation.lasti = site.loops, frame.f_lasti
         if site.test and wanted and (len(passes) < len(wanted) or passes[len(wanted) - 1].loop is not wanted[-1]):
             wanted = wanted[:-1]  # the first test of a `while` comes before its first pass
         common = 0
@@ -264,7 +416,8 @@ class Loops:
             self._open(new, frame, above, site.fetch and loop is wanted[-1])
         activation.order = (1 << 30, 0, 0) if site.test else site.order
         activation.callee = called
-        return passes[-1].context if passes else context
+        activation.context = passes[-1].context if passes else context
+        return activation.context
 
     def _pass(self, passes: list[Pass], frame: FrameType, site: Site, again: bool, wanted: int) -> None:
         """The code went back: which of the loops around it has begun a new pass?"""

@@ -8,10 +8,12 @@ from typing import Any
 
 import torch
 
-from backstep.recorder.calls import arguments_of, tensors_in
-from backstep.recorder.mode import phase_now, sequence_number, weight
-from backstep.recorder.nodes import KEY, NO_GRAD, Twin
+from backstep.recorder.calls import sort_out, tensors_in
+from backstep.recorder.mode import name_and_shoot, phase_now, sequence_number
+from backstep.recorder.nodes import KEY, Twin
+from backstep.recorder.scribe import FORWARD
 from backstep.recorder.session import Session
+from backstep.recorder.snapshot import Shot
 
 
 class CustomFunctions:
@@ -29,10 +31,10 @@ class CustomFunctions:
             bare = original.__get__(None, cls)
             if torch.compiler.is_compiling() or not session.enabled or session.thread.busy:
                 return bare(*args, **kwargs)
-            shots = None
+            shots: list[Shot] | None = None
             with session.guarded(cls.__name__):
-                shots = [session.camera.snap(t) for t in tensors_in(args)]
-                names = [(shot.name, t.requires_grad) for shot, t in zip(shots, tensors_in(args), strict=True)]
+                tensors, arguments = sort_out(args, {}, session.text)
+                shots = [session.camera.snap(t) for t in tensors]
                 enabled = torch.is_grad_enabled()
                 start = sequence_number()
             try:
@@ -43,7 +45,7 @@ class CustomFunctions:
                 raise
             if shots is not None:
                 with session.guarded(cls.__name__):
-                    emit(session, cls, args, shots, names, result, enabled, start)
+                    emit(session, cls, args, shots, arguments, result, enabled, start)
             return result
 
         function.apply = classmethod(apply)  # type: ignore[assignment, method-assign]
@@ -55,29 +57,22 @@ class CustomFunctions:
 
 
 def emit(
-    session: Session, cls: Any, args: Any, shots: Any, names: list[tuple[str, bool]], result: Any, enabled: bool,
-    start: int,
+    session: Session, cls: Any, args: Any, shots: list[Shot], arguments: Any, result: Any,
+    enabled: bool, start: int,
 ) -> None:  # fmt: skip
     where = session.where_from(sys._getframe(2))
     outputs = list(tensors_in(result))
-    after = [session.camera.snap(t, where.bound or where.expression) for t in outputs]
+    after = name_and_shoot(session, outputs, where.spot)
     node = next((t.grad_fn for t in outputs if t.grad_fn is not None and t.grad_fn._sequence_nr() >= start), None)
-    twin: Twin | None = None
+    first, count = -1, 0
     metadata: Any = None if node is None else node.metadata
     if metadata is not None and KEY not in metadata:
-        inputs = [(name, "" if needed else NO_GRAD) for name, needed in names]
-        twin = Twin(next(session.nodes), session.scribe.position, edges_of(args, inputs), False, session.module)
-        metadata[KEY] = twin
-    if where.bound is not None and len(outputs) == 1:
-        session.tensors.rename(session.tensors.entry(outputs[0]), where.bound, 2)
-        after[0].name = session.tensors.entry(outputs[0]).name
-    session.emit(
-        "forward", phase_now(session), where, session.module, cls.__name__, "", shots, after, arguments_of(args, {}),
-        twin.node if twin else -1, 1 if twin else 0, -1, enabled, False, "", size=weight(shots) + weight(after),
+        direct = sum(isinstance(arg, torch.Tensor) for arg in args)
+        first, count = next(session.nodes), 1
+        # A custom function's node has an edge for each tensor that it was given directly.
+        metadata[KEY] = Twin(first, session.scribe.position, tuple(shots[:direct]), (), False, session.module)
+    row = (
+        "forward", session.text(cls.__name__), 0, tuple(shots), after, arguments, first, count, -1, enabled, False, 0,
     )  # fmt: skip
+    session.emit(FORWARD, phase_now(session), where, row, module=session.module, subject=first, extent=count)
 
-
-def edges_of(args: Any, inputs: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """A custom function's node has an edge for each tensor it was given directly."""
-    direct = sum(isinstance(arg, torch.Tensor) for arg in args)
-    return inputs[:direct] if direct <= len(inputs) else inputs

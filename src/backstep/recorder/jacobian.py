@@ -8,12 +8,19 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
+from torch.autograd.function import BackwardCFunction
 
-from backstep.recorder.scribe import EdgeFact, Local
-from backstep.recorder.snapshot import first_line, unreadable
+from backstep.recorder.snapshot import WIDENED, Pending, first_line, unreadable
+
+if TYPE_CHECKING:
+    from backstep.recorder.session import Session
+
+Row = tuple[str, tuple[int, ...], float | None, Any, int, str]
+"""`trace.records.LocalRow` as a tuple."""
 
 ELEMENTWISE = frozenset(
     name + "Backward0"
@@ -43,104 +50,167 @@ FEW = 2
 """Up to so many rows a loop is cheaper than vmap."""
 
 
-def local_gradients(node: Any, grads: Any, edges: list[EdgeFact], limit: int, packed: bool) -> None:
-    """Fills in the local gradient of each edge that is needed, or why there is none."""
-    needed = [edge for edge in edges if edge.node >= 0 or edge.leaf >= 0]
-    reason = why_not(node, grads, packed)
-    if not needed or reason:
-        for edge in needed:
-            edge.local = Local("jacobian", (), None, reason)
-        return
-    state = torch.is_grad_enabled()
-    torch._C._set_grad_enabled(False)
+ONES: dict[torch.dtype, torch.Tensor] = {}
+"""A single one of each dtype; nothing writes to it."""
+
+is_grad_enabled, set_grad_enabled = torch.is_grad_enabled, torch._C._set_grad_enabled
+
+
+class silently:
+    """No warning is shown, and none of the user's forgotten.
+
+    `warnings.catch_warnings` would have Python forget which of the user's warnings were shown already.
+    """
+
+    def __enter__(self) -> None:
+        self._filters = warnings.filters
+        warnings.filters = IGNORE
+
+    def __exit__(self, *_: object) -> None:
+        warnings.filters = self._filters
+
+
+IGNORE = [("ignore", None, Warning, None, 0)]
+
+
+def local_gradients(
+    session: Session, node: Any, name: str, targets: Any, arrived: Any, left: Any, packed: bool
+) -> dict[int, Row]:
+    """The local gradient of each edge that is needed, by its index, or why there is none.
+
+    `arrived` is what came to the node, `left` what went from it: in shape and dtype what its inputs are.
+    """
+    needed = [index for index, (target, _) in enumerate(targets) if target is not None]
+    reason = why_not(node, arrived, packed)
+    if reason or not needed:
+        return dict.fromkeys(needed, omitted(session, "jacobian", reason))
+    state = is_grad_enabled()
+    if state:
+        set_grad_enabled(False)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            fill(node, grads, edges, limit)
+        if name in ELEMENTWISE and len(arrived) == 1 and not arrived[0].is_complex():
+            rows = elementwise(session, node, arrived[0], needed, left)
+            if rows is not None:
+                return rows
+        with silently():
+            return whole(session, node, name, targets, arrived, left, needed)
     except Exception as error:
-        for edge in needed:
-            if edge.local is None:
-                edge.local = Local("jacobian", (), None, f"the node could not be run again: {first_line(error)}")
+        return dict.fromkeys(
+            needed, omitted(session, "jacobian", f"the node could not be run again: {first_line(error)}")
+        )
     finally:
-        torch._C._set_grad_enabled(state)
+        if state:
+            set_grad_enabled(True)
+
+
+def omitted(session: Session, form: str, reason: str) -> Row:
+    return (form, (), None, -1, session.text(reason), "float64")
+
+
+def kept(session: Session, form: str, data: torch.Tensor) -> Row:
+    """A local gradient whose numbers are kept; the memory is nobody else's."""
+    shape = tuple(data.shape)
+    if not shape and data.is_floating_point() and data.device.type == "cpu":
+        return (form, (), data.item(), -1, 0, name_of(data.dtype))
+    pending = Pending(data, True)
+    session.scribe.hold(pending.nbytes)
+    return (form, shape, None, pending, 0, name_of(data.dtype))
+
+
+def name_of(dtype: torch.dtype) -> str:
+    """The dtype in which the numbers are kept."""
+    return NAMES.get(dtype) or NAMES.setdefault(dtype, str(WIDENED.get(dtype, dtype)).removeprefix("torch."))
+
+
+NAMES: dict[torch.dtype, str] = {}
 
 
 def why_not(node: Any, grads: Any, packed: bool) -> str:
-    if isinstance(node, torch.autograd.function.BackwardCFunction):
+    if isinstance(node, BackwardCFunction):
         return "not available: user code"
     if packed:
         return "saved by a hook: running the node again would unpack it again"
+    some = False
     for grad in grads:
         if grad is None:
             continue
-        if unreadable(grad):
-            return unreadable(grad)
+        some = True
+        reason = unreadable(grad)
+        if reason:
+            return reason
         if grad.layout is not torch.strided:
             return f"the gradient that arrives is {str(grad.layout).removeprefix('torch.')}"
-    if all(grad is None for grad in grads):
-        return "no gradient arrived"
-    return ""
+    return "" if some else "no gradient arrived"
 
 
-def fill(node: Any, grads: Any, edges: list[EdgeFact], limit: int) -> None:
-    arrived = [grad for grad in grads if grad is not None]
-    shapes = input_shapes(node)
-    complex_ = any(grad.is_complex() for grad in arrived) or any(c for _, c in shapes)
-    if node.name() in ELEMENTWISE and len(grads) == 1 and not complex_ and elementwise(node, arrived[0], edges, limit):
-        return
-    rows = sum(grad.numel() * (2 if grad.is_complex() else 1) for grad in arrived)
+def elementwise(
+    session: Session, node: Any, grad: torch.Tensor, needed: list[int], left: Any
+) -> dict[int, Row] | None:
+    """One run with ones; None when what comes out is not in the output's shape."""
+    limit = session.options.local_entries
+    if grad.numel() > limit:
+        reason = f"{grad.numel()} entries, more than {limit} are kept"
+        return dict.fromkeys(needed, omitted(session, "elementwise", reason))
+    for index in needed:
+        if index < len(left) and left[index] is not None and left[index].is_complex():
+            return None
+    if grad.dim() or grad.device.type != "cpu":
+        ones = torch.ones_like(grad)
+    else:
+        cached = ONES.get(grad.dtype)
+        ones = ONES.setdefault(grad.dtype, torch.ones_like(grad)) if cached is None else cached
+    results = as_tuple(node(ones))
+    for index in needed:
+        result = results[index]
+        if result is None or result.shape != grad.shape or result.layout is not torch.strided or result.is_complex():
+            return None
+    return {index: kept(session, "elementwise", owned(results[index])) for index in needed}
+
+
+def owned(result: torch.Tensor) -> torch.Tensor:
+    """What a node gave back may be what it saved, or one memory for two inputs."""
+    return result.clone() if result.dim() else result
+
+
+def whole(
+    session: Session, node: Any, name: str, targets: Any, arrived: Any, left: Any, needed: list[int]
+) -> dict[int, Row]:
+    """The whole Jacobian of each needed edge, where it is small enough."""
+    limit = session.options.local_entries
+    rows = sum(grad.numel() * (2 if grad.is_complex() else 1) for grad in arrived if grad is not None)
+    shapes = {index: input_shape(targets[index], left[index] if index < len(left) else None) for index in needed}
+    found: dict[int, Row] = {}
     wanted: list[int] = []
-    for index, edge in enumerate(edges):
-        if edge.node < 0 and edge.leaf < 0:
-            continue
+    total = 0
+    for index in needed:
         shape, is_complex = shapes[index]
         entries = rows * math.prod(shape) * (2 if is_complex else 1)
+        total += entries
         if entries > limit:
-            edge.local = Local("jacobian", (), None, f"a Jacobian of {entries} entries, more than {limit} are kept")
+            reason = f"a Jacobian of {entries} entries, more than {limit} are kept"
+            found[index] = omitted(session, "jacobian", reason)
         else:
             wanted.append(index)
-    total = sum(rows * math.prod(shapes[i][0]) for i, (t, _) in enumerate(node.next_functions) if t is not None)
-    if not wanted:
-        return
-    if total > 4 * limit:
-        for index in wanted:
-            edges[index].local = Local("jacobian", (), None, "the node's other Jacobians are too large to run it again")
-        return
-    for index, data in jacobians(node, grads, rows, shapes, wanted).items():
-        edges[index].local = Local("jacobian", tuple(data.shape), data)
+    if wanted and total > 4 * limit:
+        reason = "the node's other Jacobians are too large to run it again"
+        found |= dict.fromkeys(wanted, omitted(session, "jacobian", reason))
+    elif wanted:
+        for index, data in jacobians(node, name, arrived, rows, shapes, wanted).items():
+            found[index] = kept(session, "jacobian", data)
+    return found
 
 
-def input_shapes(node: Any) -> list[tuple[tuple[int, ...], bool]]:
-    """(shape, whether complex) of the forward input of each edge; empty where none is needed."""
-    shapes: list[tuple[tuple[int, ...], bool]] = []
-    for target, output in node.next_functions:
-        if target is None:
-            shapes.append(((), False))
-        else:
-            meta = target._input_metadata[output]
-            shapes.append((tuple(meta.shape), meta.dtype.is_complex))
-    return shapes
-
-
-def elementwise(node: Any, grad: torch.Tensor, edges: list[EdgeFact], limit: int) -> bool:
-    """One run with ones; False when what comes out is not in the output's shape."""
-    if grad.numel() > limit:
-        for edge in edges:
-            if edge.node >= 0 or edge.leaf >= 0:
-                edge.local = Local("elementwise", (), None, f"{grad.numel()} entries, more than {limit} are kept")
-        return True
-    results = as_tuple(node(torch.ones_like(grad)))
-    needed = [index for index, edge in enumerate(edges) if edge.node >= 0 or edge.leaf >= 0]
-    for result in (results[index] for index in needed):
-        if result is None or result.shape != grad.shape or result.layout is not torch.strided or result.is_complex():
-            return False
-    for index in needed:
-        edges[index].local = Local("elementwise", tuple(grad.shape), results[index].clone())
-    return True
+def input_shape(edge: Any, left: torch.Tensor | None) -> tuple[tuple[int, ...], bool]:
+    """(shape, whether complex) of the forward input that an edge leads to."""
+    if left is not None:
+        return tuple(left.shape), left.is_complex()
+    target, output = edge
+    meta = target._input_metadata[output]
+    return tuple(meta.shape), meta.dtype.is_complex
 
 
 def jacobians(
-    node: Any, grads: Any, rows: int, shapes: list[tuple[tuple[int, ...], bool]], wanted: list[int]
+    node: Any, name: str, grads: Any, rows: int, shapes: dict[int, tuple[tuple[int, ...], bool]], wanted: list[int]
 ) -> dict[int, torch.Tensor]:
     """The whole Jacobian of each wanted edge: `[*output, *input]`, several outputs flattened into one axis."""
     arrived = [grad for grad in grads if grad is not None]
@@ -159,11 +229,12 @@ def jacobians(
             pulled.append(reduce_to(result, shape, is_complex))
         return tuple(pulled)
 
+    stacked: Sequence[torch.Tensor]
     if rows == 0:
-        pairs = [(2,) if is_complex else () for _, is_complex in shapes]
+        pairs = {index: (2,) if shapes[index][1] else () for index in wanted}
         stacked = [torch.zeros((0, *shapes[i][0], *pairs[i])) for i in wanted]
     else:
-        stacked = run_rows(pull, basis, rows, vectorised=node.name() not in WRONG_IN_VMAP)
+        stacked = run_rows(pull, basis, rows, vectorised=name not in WRONG_IN_VMAP)
     several = len(grads) > 1
     heads = (rows,) if several else (*arrived[0].shape, *((2,) if arrived[0].is_complex() else ()))
     return {index: data.reshape((*heads, *data.shape[1:])) for index, data in zip(wanted, stacked, strict=True)}

@@ -1,36 +1,44 @@
 """The function mode: sees each call as the user wrote it; composites are seen through at the aten level.
 
-A primitive costs a few snapshots. A call that runs more than one aten op is run under a dispatch mode, so that
+A primitive costs a few shots. A call that runs more than one aten op is run under a dispatch mode, so that
 each autograd node it makes has its twin: a node's sequence number tells which op made it.
 """
 
 from __future__ import annotations
 
 import sys
-from types import CodeType, FrameType, FunctionType
+from types import FrameType, FunctionType
 from typing import Any
 
 import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from backstep.recorder.calls import RESULT_IS_ARGUMENT, Function, Sort, arguments_of, signature, tensors_in
-from backstep.recorder.frames import Where
-from backstep.recorder.grads import Writes, rewrite_grad
-from backstep.recorder.nodes import claim
+from backstep.recorder.calls import RESULT_IS_ARGUMENT, Function, Sort, signature, sort_out, tensors_in
+from backstep.recorder.frames import Spot, Where
+from backstep.recorder.grads import assigned_data, derived_from, remember_alias, rewrite_grad, written
+from backstep.recorder.nodes import Twin, claim, claim_one, named_now
+from backstep.recorder.scribe import FORWARD, IN_BACKWARD, IN_FORWARD, IN_UPDATE
 from backstep.recorder.session import Session
-from backstep.recorder.snapshot import Snapshot
-from backstep.recorder.tensors import BOUND, OPERAND
+from backstep.recorder.snapshot import TENSOR, VERSION, Shot, unseen
+from backstep.recorder.tensors import BOUND, EXPRESSION, OPERAND
+
+PLAIN = frozenset({torch.Tensor, torch.nn.Parameter, int, float})
+NAMELESS: tuple[str | None, ...] = (None,) * 8
+LARGEST = 1 << 63
 
 LEARNED = 1 << 14
 """How many kinds of call are remembered; then they are learned anew."""
 
+SAME_NUMBERS = frozenset(
+    "t transpose permute view _unsafe_view reshape _reshape_alias alias detach unsqueeze squeeze expand".split()
+)
+"""Aten ops whose result may be their input's memory with another shape."""
+
 sequence_number = torch._C._autograd._get_sequence_nr
-Signature = tuple[Any, ...]
-
-
-UNCOUNTED = ("_foreach_", "_fused_", "_amp_foreach_")
-"""In-place ops on lists, which leave the versions as they were."""
+is_compiling = torch.compiler.is_compiling
+is_grad_enabled, is_autocast_enabled = torch.is_grad_enabled, torch.is_autocast_enabled
+function_modes, dispatch_modes = torch._C._len_torch_function_stack, torch._C._len_torch_dispatch_stack
 
 
 class Learned:
@@ -38,7 +46,7 @@ class Learned:
 
     __slots__ = ("aten", "composite")
 
-    def __init__(self, aten: str, composite: bool) -> None:
+    def __init__(self, aten: int, composite: bool) -> None:
         self.aten = aten
         self.composite = composite
 
@@ -48,14 +56,14 @@ class Part:
 
     __slots__ = ("arguments", "aten", "inplace", "inputs", "op", "outputs", "sequence")
 
-    def __init__(self, func: Any, args: Any, kwargs: dict[str, Any]) -> None:
-        self.op = func._schema.name.split("::")[-1]
+    def __init__(self, func: Any, sequence: int, inputs: list[Shot], arguments: tuple[tuple[int, Any], ...]) -> None:
+        self.op: str = func._schema.name.split("::")[-1]
         self.aten = str(func)
-        self.arguments = arguments_of(args, kwargs)
         self.inplace = bool(func._schema.is_mutable)
-        self.sequence = sequence_number()
-        self.inputs: list[Snapshot] = []
-        self.outputs: list[Snapshot] = []
+        self.sequence = sequence
+        self.inputs = inputs
+        self.arguments = arguments
+        self.outputs: list[Shot] = []
 
 
 class Parts(TorchDispatchMode):
@@ -73,15 +81,23 @@ class Parts(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        session = self._session
         part: Part | None = None
-        with self._session.guarded("an aten op"):
-            part = Part(func, args, kwargs)
-            part.inputs = [self._session.camera.snap(t) for t in tensors_in((args, kwargs))]
+        tensors: list[torch.Tensor] = []
+        with session.guarded("an aten op"):
+            sequence = sequence_number()
+            tensors, arguments = sort_out(args, kwargs, session.text)
+            part = Part(func, sequence, [session.camera.snap(t) for t in tensors], arguments)
         result = func(*args, **kwargs)
         if part is not None:
-            with self._session.guarded("an aten op"):
-                self._session.camera.uninitialised(part.op, list(tensors_in(result)))
-                part.outputs = [self._session.camera.snap(t, part.op) for t in tensors_in(result)]
+            with session.guarded("an aten op"):
+                results = list(tensors_in(result))
+                session.camera.uninitialised(part.op, results)
+                if part.op in SAME_NUMBERS and len(results) == 1 and tensors:
+                    name = session.text(part.op)
+                    part.outputs = [session.camera.same(results[0], tensors[0], part.inputs[0], name)]
+                else:
+                    part.outputs = [session.camera.snap(t, part.op) for t in results]
                 self.parts.append(part)
         return result
 
@@ -90,36 +106,23 @@ class Call:
     """One call under way: what was there before it ran."""
 
     __slots__ = (
-        "args", "autocast", "function", "grad_enabled", "inputs", "kwargs", "learned", "parts", "sequence", "signature",
-        "tensors", "versions", "writes",
+        "args", "arguments", "autocast", "function", "grad_before", "grad_enabled", "inputs", "key", "kwargs",
+        "learned", "parts", "sequence", "tensors",
     )  # fmt: skip
 
-    def __init__(
-        self, session: Session, function: Function, args: Any, kwargs: dict[str, Any], key: Signature,
-        learned: Learned | None,
-    ) -> None:  # fmt: skip
-        self.function = function
-        self.args = args
-        self.kwargs = kwargs
-        self.tensors = list(tensors_in((args, kwargs) if kwargs else args))
-        self.inputs = [session.camera.snap(t) for t in self.tensors]
-        self.versions = [shot.version for shot in self.inputs]
-        self.grad_enabled = torch.is_grad_enabled()
-        self.autocast = autocast()
-        self.writes = Writes(session, function, self.tensors)
-        if function.sort is Sort.SET_GRAD:
-            self.writes.keep_grad(args[0])
-        self.signature = key
-        self.learned = learned
-        self.parts = Parts(session) if learned is None or learned.composite else None
-        self.sequence = sequence_number()
-
-    def changed(self) -> list[int]:
-        """Which of its tensors the call has changed, by their versions."""
-        if self.function.op.startswith(UNCOUNTED) and self.function.op.endswith("_"):
-            return list(range(sum(1 for _ in tensors_in(self.args[0]))))
-        pairs = enumerate(zip(self.tensors, self.versions, strict=True))
-        return [index for index, (tensor, version) in pairs if version_of(tensor) != version]
+    function: Function
+    args: Any
+    kwargs: dict[str, Any]
+    tensors: list[torch.Tensor]
+    arguments: tuple[tuple[int, Any], ...]
+    inputs: list[Shot]
+    grad_enabled: bool
+    autocast: int
+    grad_before: Shot | None
+    key: tuple[Any, ...]
+    learned: Learned | None
+    parts: Parts | None
+    sequence: int
 
 
 class Recording(TorchFunctionMode):
@@ -130,26 +133,49 @@ class Recording(TorchFunctionMode):
         self._session = session
         self._functions: dict[Any, Function] = {}
         self._learned: dict[tuple[Any, ...], Learned] = {}
-        self._callers: dict[tuple[CodeType, int], FunctionType] = {}
+        self._callers: dict[tuple[int, int], FunctionType] = {}
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if torch.compiler.is_compiling():
+        if is_compiling():
             return func(*args, **(kwargs or {}))
         kwargs = kwargs or {}
         function = self._functions.get(func)
         if function is None:
-            function = self._functions[func] = Function(func)
+            function = self._functions[func] = Function(func, self._session.text)
         session = self._session
         state = session.thread
-        if function.sort is Sort.BARE or not session.enabled or state.busy or quiet(state):
+        frame = sys._getframe(1)
+        run = self._caller(frame)
+        if (
+            function.sort is Sort.BARE
+            or not session.enabled
+            or state.busy
+            or (state.step is not None and state.step.running())
+        ):
             try:
-                return self._caller(sys._getframe(1))(func, args, kwargs)
+                result = run(func, args, kwargs)
             except BaseException as error:
                 error.__traceback__ = strip(error.__traceback__)
                 raise
-        call = self._before(func, function, args, kwargs)
+            if function.observed and session.enabled and not state.busy:
+                with session.guarded(function.op):
+                    self._observe(function, args, result)
+            return result
+        plain = not types and not function_modes() and not dispatch_modes()
+        if plain and function.primitive and not kwargs and is_grad_enabled() and PLAIN.issuperset(map(type, args)):
+            learned = self._learned.get((func, True, *map(type, args)))
+            if learned is not None and not learned.composite and not is_autocast_enabled("cpu"):
+                return self._primitive(function, func, args, frame, run, learned.aten)
+        call: Call | None = None
         try:
-            run = self._caller(sys._getframe(1))
+            if plain:
+                call = self._before(func, function, args, kwargs)
+            else:
+                with unseen():
+                    call = self._before(func, function, args, kwargs)
+        except Exception as error:
+            session.failed(function.op, error)
+        try:
             if call is not None and call.parts is not None:
                 with call.parts:
                     result = run(func, args, kwargs)
@@ -158,149 +184,322 @@ class Recording(TorchFunctionMode):
         except BaseException as error:
             error.__traceback__ = strip(error.__traceback__)
             with session.guarded("an exception"):
-                session.raised(error, phase_now(session), session.where())
+                session.raised(error, phase_now(session), session.where_from(frame))
             raise
         if call is not None:
-            with session.guarded(function.op):
-                self._after(call, result)
+            try:
+                if plain:
+                    self._after(call, result, frame)
+                else:
+                    with unseen():
+                        self._after(call, result, frame)
+            except Exception as error:
+                session.failed(function.op, error)
         return result
 
     def _caller(self, frame: FrameType) -> FunctionType:
         """A frame that stands for the user's: a warning raised in torch is blamed on the line that calls it."""
         while frame.f_code.co_name == "handle_torch_function" and frame.f_back is not None and frame.f_back.f_back:
             frame = frame.f_back.f_back
-        key = (frame.f_code, frame.f_lasti)
+        code = frame.f_code
+        key = (id(code), frame.f_lasti)
         caller = self._callers.get(key)
         if caller is None or caller.__globals__ is not frame.f_globals:
+            self._session.frames.kind(code)  # which keeps it alive, and its id its own
             code = STAND_IN.replace(
-                co_filename=frame.f_code.co_filename, co_firstlineno=frame.f_lineno, co_name=frame.f_code.co_name
+                co_filename=code.co_filename, co_firstlineno=frame.f_lineno, co_name=code.co_name
             )
             caller = self._callers[key] = FunctionType(code, frame.f_globals)
             self._session.frames.hide(code)
         return caller
 
+    def _observe(self, function: Function, args: Any, result: Any) -> None:
+        """A call that is no event tells something all the same."""
+        owner = args[0] if args else None
+        if not isinstance(owner, torch.Tensor):
+            return
+        if function.op == "grad":
+            if isinstance(result, torch.Tensor) and owner.is_leaf and owner.requires_grad:
+                self._session.tensors.gradient(result, self._session.tensors.leaf(owner))
+        else:
+            self._session.camera.share(owner)
+
+    def _primitive(
+        self, function: Function, func: Any, args: Any, frame: FrameType, run: FunctionType, aten: int
+    ) -> Any:
+        """What most calls are, in one piece: one aten op on plain tensors and numbers, in grad mode, not in place."""
+        session = self._session
+        tensors, camera = session.tensors, session.camera
+        entries = tensors.entries
+        shots: list[Shot] = []
+        arguments: list[tuple[int, Any]] = []
+        where: Where | None = None
+        try:
+            where = session.where_from(frame)
+            spot = where.spot
+            operands = spot.operands
+            if len(operands) == len(args) + 1:
+                operands = operands[1:]
+            elif len(operands) != len(args) or (spot.torch_function or function.op) != function.op:
+                operands = NAMELESS
+            for arg, name in zip(args, operands, strict=False):
+                kind = type(arg)
+                if kind is int or kind is float:
+                    arguments.append((0, arg if kind is float or -LARGEST < arg < LARGEST else str(arg)))
+                    continue
+                entry = entries.get(id(arg))
+                if entry is None:
+                    entry = tensors.new(arg, "")
+                if not entry.leaf and arg.requires_grad and arg.is_leaf:
+                    tensors.leaf(arg)
+                if name is not None and entry.rank < OPERAND:
+                    tensors.rename(entry, name, OPERAND)
+                shots.append(camera.shoot(arg, entry, entry.name_number))
+            sequence = sequence_number()
+        except Exception as error:
+            where = None
+            session.failed(function.op, error)
+        try:
+            result = run(func, args, {})
+        except BaseException as error:
+            error.__traceback__ = strip(error.__traceback__)
+            if where is not None:
+                with session.guarded("an exception"):
+                    session.raised(error, phase_now(session), where)
+            raise
+        if where is None:
+            return result
+        try:
+            entry = tensors.new(result, spot.bound or spot.expression)
+            entry.rank = BOUND if spot.bound is not None else EXPRESSION
+            if camera.watches_memory:
+                camera.uninitialised(function.op, [result])
+            module = session.module
+            twin = claim_one(session, result, sequence, tuple(shots), tuple(arguments), module)
+            first, count = (-1, 0) if twin is None else (twin.node, 1)
+            row = (
+                "forward", function.number, aten, tuple(shots), (camera.shoot(result, entry, entry.name_number),),
+                tuple(arguments), first, count, -1, True, False, 0,
+            )  # fmt: skip
+            phase = IN_FORWARD if session.thread.backward is None else IN_BACKWARD
+            position = session.emit(FORWARD, phase, where, row, module=module, subject=first, extent=count)
+            if twin is not None:
+                twin.position = position
+        except Exception as error:
+            session.failed(function.op, error)
+        return result
+
     # before
 
-    def _before(self, func: Any, function: Function, args: Any, kwargs: dict[str, Any]) -> Call | None:
-        with self._session.guarded(function.op):
-            key = signature(func, args, kwargs)
-            return Call(self._session, function, args, kwargs, key, self._learned.get(key))
-        return None
+    def _before(self, func: Any, function: Function, args: Any, kwargs: dict[str, Any]) -> Call:
+        session = self._session
+        camera, tensors = session.camera, session.tensors
+        entries = tensors.entries
+        call = Call()
+        call.function, call.args, call.kwargs = function, args, kwargs
+        call.tensors, call.arguments = sort_out(args, kwargs, session.text)
+        shots = []
+        for tensor in call.tensors:
+            entry = entries.get(id(tensor))
+            if entry is None:
+                entry = tensors.new(tensor, "")
+            if not entry.leaf and tensor.requires_grad and tensor.is_leaf:
+                tensors.leaf(tensor)
+            shots.append(camera.shoot(tensor, entry, entry.name_number))
+        call.inputs = shots
+        call.grad_enabled = enabled = is_grad_enabled()
+        call.autocast = session.text(autocast()) if torch.is_autocast_enabled("cpu") else 0
+        call.grad_before = None
+        if function.sort is Sort.SET_GRAD:
+            grad = args[0].grad if isinstance(args[0], torch.Tensor) and args[0].is_leaf else None
+            call.grad_before = None if grad is None else camera.snap(grad, "grad")
+        if function.primitive and not kwargs and not call.autocast:
+            call.key = (func, enabled, *map(type, args))
+        else:
+            call.key = signature(func, args, kwargs)
+        call.learned = learned = self._learned.get(call.key)
+        call.parts = Parts(session) if learned is None or learned.composite else None
+        call.sequence = sequence_number()
+        return call
 
     # after
 
-    def _after(self, call: Call, result: Any) -> None:
-        session = self._session
-        function = call.function
-        outputs = list(tensors_in(result))
-        changed = call.changed()
-        self._learn(call)
-        if not outputs and not changed and not function.takes_out and function.sort is Sort.OP:
-            return
-        where = session.where(3)
-        if function.sort is Sort.SET_GRAD:
-            rewrite_grad(session, call.args[0], call.inputs, call.writes, where)
-            return
-        if function.sort is Sort.SET_DATA:
-            call.writes.data_assigned(call.args[0], call.inputs[0], where)
-            return
-        self._name_operands(call, where)
-        same = [t for t in outputs if any(t is known for known in call.tensors)]
-        if function.op in RESULT_IS_ARGUMENT or (outputs and len(same) == len(outputs) and not changed):
-            self._bind(outputs, where)
-            return
-        if changed and call.writes.take(call.inputs, changed, where, call):
-            return
-        self._emit(call, outputs, changed, where)
-
-    def _learn(self, call: Call) -> None:
-        if call.parts is not None and call.learned is None:
-            parts = used(call.parts.parts)
-            if len(self._learned) >= LEARNED:
-                self._learned.clear()
-            made = sequence_number() - call.sequence
-            composite = len(parts) > 1 or made > 1
-            self._learned[call.signature] = Learned(parts[0].aten if len(parts) == 1 else "", composite)
-
-    def _emit(self, call: Call, outputs: list[torch.Tensor], changed: list[int], where: Where) -> None:
+    def _after(self, call: Call, result: Any, frame: FrameType) -> None:
         session = self._session
         function = call.function
         made = sequence_number() - call.sequence
-        phase = phase_now(session)
-        derived = None if call.grad_enabled else call.writes.derived(function, call.args)
-        if derived is not None and phase == "forward":
-            phase = "update"
+        outputs = [result] if type(result) is torch.Tensor else list(tensors_in(result))
+        changed = changed_by(call)
+        if call.learned is None:
+            self._learn(call, made)
+        if not outputs and not changed and not function.takes_out and function.sort is Sort.OP:
+            return
+        where = session.where_from(frame)
+        if function.sort is Sort.SET_GRAD:
+            rewrite_grad(session, call.args[0], call.grad_before, where)
+            return
+        if function.sort is Sort.SET_DATA:
+            assigned_data(session, call.args[0], call.inputs[0], where)
+            return
+        self._name_operands(call, where.spot)
+        if function.op in RESULT_IS_ARGUMENT or (outputs and not changed and all_given(outputs, call.tensors)):
+            name_results(session, outputs, where.spot)
+            for tensor in outputs:
+                if tensor.requires_grad and tensor.is_leaf:
+                    session.tensors.leaf(tensor)
+            return
+        if changed and written(session, call, changed, where):
+            return
+        self._emit(call, outputs, changed, where, made)
+
+    def _learn(self, call: Call, made: int) -> None:
+        assert call.parts is not None
+        parts = used(call.parts.parts)
+        if len(self._learned) >= LEARNED:
+            self._learned.clear()
+        aten = self._session.text(parts[0].aten) if len(parts) == 1 else 0
+        call.learned = self._learned[call.key] = Learned(aten, len(parts) > 1 or made > 1)
+
+    def _emit(self, call: Call, outputs: list[torch.Tensor], changed: list[int], where: Where, made: int) -> None:
+        session = self._session
+        camera = session.camera
+        function = call.function
+        spot = where.spot
+        phase = IN_FORWARD if session.thread.backward is None else IN_BACKWARD
+        if not call.grad_enabled:
+            derived = derived_from(session, call)
+            if derived is not None and phase == IN_FORWARD:
+                phase = IN_UPDATE
+        else:
+            derived = None
+        results = [] if function.takes_out else outputs
+        for index in changed:
+            if not any(call.tensors[index] is known for known in results):
+                results = [*results, call.tensors[index]]
+        if function.empty or camera.watches_memory:
+            camera.uninitialised(function.op, results)
+        if function.shares:
+            for tensor in (*call.tensors, *results):
+                camera.share(tensor)
+        shots = name_and_shoot(session, results, spot)
+        if derived is not None or function.aliases:
+            for tensor in outputs:
+                remember_alias(session, call, tensor, derived)
         parts = used(call.parts.parts) if call.parts is not None else []
-        if len(parts) == 1 and made <= 1:
-            aten, parts = parts[0].aten, []
-        else:
-            aten = call.learned.aten if call.learned is not None and not parts else ""
-            if call.parts is None and made > 1:
-                self._learned[call.signature] = Learned("", True)
-        results = [t for t in outputs if not function.takes_out]
-        results += [call.tensors[i] for i in changed if not any(call.tensors[i] is t for t in results)]
-        for tensor in results:
-            session.tensors.describe(tensor, where.expression)
-        session.camera.uninitialised(function.op, results)
-        shots = [session.camera.snap(t) for t in results]
-        self._bind(results, where, shots)
-        for tensor in results:
-            if tensor.requires_grad and tensor.is_leaf:
-                session.tensors.leaf(tensor)
-        for tensor in outputs:
-            call.writes.remember_alias(function, tensor, derived)
-        nodes = claim(session, call, parts, results, made)
+        assert call.learned is not None
+        aten = call.learned.aten
         base = session.scribe.position
-        position = base + len(parts)
-        for offset, part in enumerate(parts):
-            first, count = nodes.place(offset, base + offset)
-            session.emit(
-                "forward", phase, where, session.module, part.op, part.aten, part.inputs, part.outputs, part.arguments,
-                first, count, position, call.grad_enabled, part.inplace, call.autocast,
-                size=weight(part.inputs) + weight(part.outputs),
-            )  # fmt: skip
-        first, count = nodes.place(-1, position)
-        session.emit(
-            "forward", phase, where, session.module, function.op, aten, call.inputs, shots,
-            arguments_of(call.args, call.kwargs), first, count, -1, call.grad_enabled, bool(changed), call.autocast,
-            size=weight(call.inputs) + weight(shots),
-        )  # fmt: skip
-
-    def _bind(self, results: list[torch.Tensor], where: Where, shots: list[Snapshot] | None = None) -> None:
-        """The results get the name that the source gives them."""
-        if where.bound is None or not results:
-            return
-        names = [where.bound] if len(results) == 1 else unpacked(where.bound, len(results))
-        for index, (tensor, name) in enumerate(zip(results, names, strict=True)):
-            entry = self._session.tensors.entry(tensor)
-            self._session.tensors.rename(entry, name, BOUND)
-            if shots is not None and not entry.leaf:
-                shots[index].name = entry.name
-
-    def _name_operands(self, call: Call, where: Where) -> None:
-        if where.torch_function is not None and where.torch_function != call.function.op:
-            return
-        args = list(call.args)
-        if len(where.operands) == len(args) + 1:
-            operands = where.operands[1:]  # torch.mul(a, b): the receiver is the module
+        if len(parts) == 1 and made <= 1:
+            aten, parts = session.text(parts[0].aten), []
+        twin: Twin | None = None
+        if not parts and made == 1 and len(results) == 1:
+            given = named_now(session, call)
+            twin = claim_one(session, results[0], call.sequence, given, call.arguments, session.module)
+            first, count = (-1, 0) if twin is None else (twin.node, 1)
+        elif made > 0:
+            if call.parts is None and made > 1:
+                call.learned.composite = True
+            nodes = claim(session, call, parts, results)
+            for offset, part in enumerate(parts):
+                first, count = place = nodes.place(offset, base + offset)
+                row = part_row(session, part, call, place, base + len(parts))
+                session.emit(FORWARD, phase, where, row, module=session.module, subject=first, extent=count)
+            first, count = nodes.place(-1, base + len(parts))
         else:
-            operands = where.operands
+            for part in parts:
+                row = part_row(session, part, call, (-1, 0), base + len(parts))
+                session.emit(FORWARD, phase, where, row, module=session.module)
+            first, count = -1, 0
+        row = (
+            "forward", function.number, 0 if parts else aten, tuple(call.inputs), shots, call.arguments, first, count,
+            -1, call.grad_enabled, bool(changed), call.autocast,
+        )  # fmt: skip
+        position = session.emit(FORWARD, phase, where, row, module=session.module, subject=first, extent=count)
+        if twin is not None:
+            twin.position = position
+
+    def _name_operands(self, call: Call, spot: Spot) -> None:
+        operands = spot.operands
+        if not operands or (spot.torch_function is not None and spot.torch_function != call.function.op):
+            return
+        args = call.args
+        if len(operands) == len(args) + 1:
+            operands = operands[1:]  # torch.mul(a, b): the receiver is the module
+        tensors = self._session.tensors
         for argument, name in zip(args, operands, strict=False):
-            if name is not None and isinstance(argument, torch.Tensor):
-                entry = self._session.tensors.entry(argument)
-                self._session.tensors.rename(entry, name, OPERAND)
+            if name is not None:
+                entry = tensors.entries.get(id(argument))
+                if entry is not None and entry.rank < OPERAND:
+                    tensors.rename(entry, name, OPERAND)
+
+
+def part_row(session: Session, part: Part, call: Call, nodes: tuple[int, int], parent: int) -> tuple[Any, ...]:
+    """The row of an aten op inside a composite."""
+    return (
+        "forward", session.text(part.op), session.text(part.aten), tuple(part.inputs), tuple(part.outputs),
+        part.arguments, *nodes, parent, call.grad_enabled, part.inplace, call.autocast,
+    )  # fmt: skip
+
+
+def changed_by(call: Call) -> list[int]:
+    """Which of its tensors a call has changed, by their versions."""
+    if call.function.uncounted:
+        return list(range(len(list(tensors_in(call.args[0])))))
+    changed = []
+    for index, tensor in enumerate(call.tensors):
+        if version_of(tensor) != call.inputs[index][VERSION]:
+            changed.append(index)
+    return changed
+
+
+def all_given(outputs: list[torch.Tensor], given: list[torch.Tensor]) -> bool:
+    """Whether a call gave back nothing but what it was given."""
+    return all(any(output is tensor for tensor in given) for output in outputs)
+
+
+def name_results(session: Session, results: list[torch.Tensor], spot: Spot) -> None:
+    """The results get the name that the source gives them, else the expression that made them."""
+    tensors = session.tensors
+    bound = spot.bound
+    if bound is None:
+        for tensor in results:
+            tensors.describe(tensors.entry(tensor, spot.expression), spot.expression)
+        return
+    names = [bound] if len(results) == 1 else unpacked(bound, len(results))
+    for tensor, name in zip(results, names, strict=True):
+        entry = tensors.entries.get(id(tensor))
+        if entry is None:
+            entry = tensors.new(tensor, name)
+            entry.rank = BOUND
+        else:
+            tensors.rename(entry, name, BOUND)
+
+
+def name_and_shoot(session: Session, results: list[torch.Tensor], spot: Spot) -> tuple[Shot, ...]:
+    """The results of an op, named, as they are now."""
+    name_results(session, results, spot)
+    tensors, camera = session.tensors, session.camera
+    shots = []
+    for tensor in results:
+        entry = tensors.entries[id(tensor)]
+        if not entry.leaf and tensor.requires_grad and tensor.is_leaf:
+            tensors.leaf(tensor)
+        shots.append(camera.shoot(tensor, entry, entry.name_number))
+    return tuple(shots)
 
 
 def used(parts: list[Part]) -> list[Part]:
     """Without the `detach` by which autograd saves an op's own output: nothing takes it further."""
+    if not any(part.op == "detach" for part in parts):
+        return parts
     kept: list[Part] = []
     later: set[int] = set()
     for part in reversed(parts):
-        made = {shot.tensor for shot in part.outputs}
+        made = {shot[TENSOR] for shot in part.outputs}
         last = part is parts[-1] and len(parts) == 1
         if part.op != "detach" or last or made & later:
             kept.append(part)
-            later |= {shot.tensor for shot in part.inputs}
+            later |= {shot[TENSOR] for shot in part.inputs}
     return kept[::-1]
 
 
@@ -310,14 +509,8 @@ def unpacked(bound: str, count: int) -> list[str]:
     return names if len(names) == count else [f"{bound}[{index}]" for index in range(count)]
 
 
-def quiet(state: Any) -> bool:
-    """Inside an optimizer's step, which is one update a parameter."""
-    step = state.step
-    return step is not None and step.running()
-
-
-def phase_now(session: Session) -> str:
-    return "backward" if session.thread.backward is not None else "forward"
+def phase_now(session: Session) -> int:
+    return IN_BACKWARD if session.thread.backward is not None else IN_FORWARD
 
 
 def version_of(tensor: torch.Tensor) -> int:
@@ -334,11 +527,6 @@ def autocast() -> str:
     return str(torch.get_autocast_dtype("cpu")).removeprefix("torch.")
 
 
-def weight(shots: list[Snapshot]) -> int:
-    """Bytes that these hold until they are written."""
-    return sum(shot.data.nbytes for shot in shots if shot.data is not None)
-
-
 def strip(traceback: Any) -> Any:
     """A traceback without our handler and the frame that stands for the user's."""
     traceback = traceback.tb_next
@@ -348,3 +536,4 @@ def strip(traceback: Any) -> Any:
 
 
 STAND_IN = (lambda func, args, kwargs: func(*args, **kwargs)).__code__
+

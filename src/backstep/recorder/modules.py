@@ -14,8 +14,9 @@ import torch
 from torch import nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
-from backstep.recorder.frames import Where
-from backstep.recorder.mode import Parts, Recording, weight
+from backstep.recorder.frames import Spot
+from backstep.recorder.mode import Parts, Recording
+from backstep.recorder.scribe import FORWARD, IN_FORWARD
 from backstep.recorder.session import Session
 from backstep.recorder.tensors import BOUND, EXPRESSION, OPERAND, PARAMETER
 
@@ -57,11 +58,10 @@ class Modules:
         with session.guarded("a module"):
             if not state.modules:
                 where = session.where_from(sys._getframe(1))
-                self._name_root(module, where)
-                self._name_arguments(args, where)
+                self._name_root(module, where.spot)
+                self._name_arguments(args, where.spot)
             path = self._paths.get(module)
-            outer = state.modules[-1] if state.modules else ""
-            state.modules.append(path if path is not None else outer)
+            state.modules.append(session.text(path) if path is not None else session.module)
             if isinstance(module, FUSED) and not module.training and not self._fused:
                 self._leave_mode(module)
 
@@ -79,18 +79,18 @@ class Modules:
             if isinstance(output, torch.Tensor):
                 entry = session.tensors.known(output)
                 if entry is not None and entry.rank < BOUND:
-                    where = session.where_from(sys._getframe(1))
-                    if where.bound is not None:
-                        session.tensors.rename(entry, where.bound, BOUND)
+                    bound = session.where_from(sys._getframe(1)).spot.bound
+                    if bound is not None:
+                        session.tensors.rename(entry, bound, BOUND)
 
     # names
 
-    def _name_root(self, module: nn.Module, where: Where) -> None:
+    def _name_root(self, module: nn.Module, spot: Spot) -> None:
         count = sum(1 for _ in module.parameters())
         known = self._roots.get(module)
         if known is not None and known[0] == count:
             return
-        variable = receiver(where.expression)
+        variable = receiver(spot.expression)
         self._roots[module] = (count, variable)
         clash = False
         for name, parameter in module.named_parameters():
@@ -121,8 +121,8 @@ class Modules:
                     self._session.tensors.rename(entry, f"{variable}.{name}", PARAMETER)
         self._prefixed.add(module)
 
-    def _name_arguments(self, args: Any, where: Where) -> None:
-        for argument, name in zip(args, where.operands[-len(args) :] if args else (), strict=False):
+    def _name_arguments(self, args: Any, spot: Spot) -> None:
+        for argument, name in zip(args, spot.operands[-len(args) :] if args else (), strict=False):
             if name is not None and isinstance(argument, torch.Tensor):
                 entry = self._session.tensors.entry(argument)
                 self._session.tensors.rename(entry, name, OPERAND)
@@ -153,11 +153,11 @@ class AtenOps(Parts):
         with session.guarded("an aten op"):
             while self.parts:
                 part = self.parts.pop(0)
-                session.emit(
-                    "forward", "forward", session.where(3), session.module, part.op, part.aten, part.inputs,
-                    part.outputs, part.arguments, -1, 0, -1, torch.is_grad_enabled(), part.inplace, "",
-                    size=weight(part.inputs) + weight(part.outputs),
+                row = (
+                    "forward", session.text(part.op), session.text(part.aten), tuple(part.inputs), tuple(part.outputs),
+                    part.arguments, -1, 0, -1, torch.is_grad_enabled(), part.inplace, 0,
                 )  # fmt: skip
+                session.emit(FORWARD, IN_FORWARD, session.where(3), row, module=session.module)
         return result
 
 

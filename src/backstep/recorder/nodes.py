@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from backstep.recorder.snapshot import NAME, Shot
+
 if TYPE_CHECKING:
     from backstep.recorder.mode import Call, Part
     from backstep.recorder.session import Session
@@ -17,20 +19,44 @@ KEY = "backstep"
 ACCUMULATE = "torch::autograd::AccumulateGrad"
 NO_GRAD = "requires_grad=False"
 
+saved_tensors_hooks = torch._C._autograd._top_saved_tensors_default_hooks
+
 
 class Twin:
-    """What a node remembers of the op that made it."""
+    """What a node remembers of the op that made it. Names and reasons are numbers of texts."""
 
-    __slots__ = ("inputs", "module", "node", "packed", "position")
+    __slots__ = ("_inputs", "arguments", "gradients", "module", "node", "packed", "position", "shots")
 
-    def __init__(self, node: int, position: int, inputs: list[tuple[str, str]], packed: bool, module: str) -> None:
+    def __init__(
+        self, node: int, position: int, shots: tuple[Shot, ...], arguments: tuple[tuple[int, Any], ...], packed: bool,
+        module: int,
+    ) -> None:  # fmt: skip
         self.node = node
         self.position = position
-        self.inputs = inputs
-        """(name, why it needs no gradient) for each entry of `next_functions`."""
+        self.shots = shots
+        """The tensors that the op was given."""
+        self.arguments = arguments
         self.packed = packed
         """A saved-tensor hook holds what the node saved: calling it again would run the user's unpacking."""
         self.module = module
+        self.gradients: dict[int, int] | None = None
+        """What the gradient of each of the node's outputs is called, as far as a backward pass has told."""
+        self._inputs: list[tuple[int, int]] | None = None
+
+    def inputs(self, session: Session, edges: Any) -> list[tuple[int, int]]:
+        """(name, why it needs no gradient) for each entry of `next_functions`; found when a backward pass asks."""
+        if self._inputs is None:
+            requires_grad = session.camera.requires_grad
+            named = [(shot[NAME], requires_grad(shot)) for shot in self.shots]
+            self._inputs = edge_inputs(session, edges, named, self.arguments) if named or self.arguments else []
+        return self._inputs
+
+    def call_gradient(self, output: int, name: int) -> None:
+        """The gradient of this output is called so, unless it has a name already."""
+        if self.gradients is None:
+            self.gradients = {output: name}
+        else:
+            self.gradients.setdefault(output, name)
 
 
 class Claimed:
@@ -57,12 +83,35 @@ class Claimed:
         return self._first.get(part, -1), len(twins)
 
 
-def claim(session: Session, call: Call, parts: list[Part], results: list[torch.Tensor], made: int) -> Claimed:
+def claim_one(
+    session: Session, result: torch.Tensor, since: int, shots: tuple[Shot, ...], arguments: tuple[tuple[int, Any], ...],
+    module: int,
+) -> Twin | None:  # fmt: skip
+    """Leaves its twin on the node that a primitive made, if it made one with a number from `since` on."""
+    node: Any = result.grad_fn
+    if node is None or node._sequence_nr() < since:
+        return None
+    metadata = node.metadata
+    if KEY in metadata or node.name() == ACCUMULATE:
+        return None
+    twin = Twin(next(session.nodes), -1, shots, arguments, saved_tensors_hooks(True) is not None, module)
+    metadata[KEY] = twin
+    return twin
+
+
+def named_now(session: Session, call: Call) -> tuple[Shot, ...]:
+    """What a call was given, each under the best name that it has now."""
+    entries = session.tensors.entries
+    return tuple(
+        (number, version, entries[id(tensor)].name_number, meta, scalar, payload, omitted)
+        for tensor, (number, version, _, meta, scalar, payload, omitted) in zip(call.tensors, call.inputs, strict=True)
+    )
+
+
+def claim(session: Session, call: Call, parts: list[Part], results: list[torch.Tensor]) -> Claimed:
     """Finds the nodes that the call made and leaves their twin on them."""
     claimed = Claimed()
-    if made <= 0:
-        return claimed
-    packed = torch._C._autograd._top_saved_tensors_default_hooks(True) is not None
+    packed = saved_tensors_hooks(True) is not None
     module = session.module
     starts = [part.sequence for part in parts]
     found: list[tuple[int, int, Any]] = []
@@ -78,23 +127,16 @@ def claim(session: Session, call: Call, parts: list[Part], results: list[torch.T
             continue
         found.append((part_of(sequence, starts), sequence, node))
         stack.extend(parent for parent, _ in node.next_functions)
+    given = named_now(session, call)
     for part, _, node in sorted(found, key=lambda item: item[:2]):
-        inputs = parts[part].inputs if part >= 0 else call.inputs
-        named = [(shot.name, shot.meta[4]) for shot in inputs]
         if part < 0:
-            named = [(session.tensors.entry(t).name, t.requires_grad) for t in call.tensors]
-        arguments = parts[part].arguments if part >= 0 else arguments_now(call)
-        twin = Twin(-1, -1, edge_inputs(node, named, arguments), packed, module)
+            twin = Twin(-1, -1, given, call.arguments, packed, module)
+        else:
+            twin = Twin(-1, -1, tuple(parts[part].inputs), parts[part].arguments, packed, module)
         node.metadata[KEY] = twin
         claimed.add(part, twin)
     claimed.number(session)
     return claimed
-
-
-def arguments_now(call: Call) -> list[tuple[str, Any]]:
-    from backstep.recorder.calls import arguments_of
-
-    return arguments_of(call.args, call.kwargs)
 
 
 def part_of(sequence: int, starts: list[int]) -> int:
@@ -108,30 +150,39 @@ def part_of(sequence: int, starts: list[int]) -> int:
     return chosen
 
 
-def edge_inputs(node: Any, named: list[tuple[str, bool]], arguments: list[tuple[str, Any]]) -> list[tuple[str, str]]:
-    """The forward input of each edge, and why it needs no gradient if it needs none."""
-    edges = node.next_functions
-    numbers = [str(value) for _, value in arguments if isinstance(value, int | float) and not isinstance(value, bool)]
+def edge_inputs(
+    session: Session, edges: Any, named: list[tuple[int, bool]], arguments: tuple[tuple[int, Any], ...]
+) -> list[tuple[int, int]]:
+    """The forward input of each edge, and why it needs no gradient if it needs none; as numbers of texts."""
+    text = session.text
     if len(named) != len(edges):
         named = align(edges, named)
-    inputs: list[tuple[str, str]] = []
+    inputs: list[tuple[int, int]] = []
     for index, (target, _) in enumerate(edges):
         if index < len(named):
-            inputs.append((named[index][0], "" if target is not None else NO_GRAD))
-        elif target is None and numbers:
-            inputs.append((numbers[0], "a number, not a tensor"))
+            inputs.append((named[index][0], 0 if target is not None else text(NO_GRAD)))
+        elif target is None and (number := first_number(arguments)):
+            inputs.append((text(number), text("a number, not a tensor")))
         else:
-            inputs.append(("", "" if target is not None else "not a differentiable input"))
+            inputs.append((0, 0 if target is not None else text("not a differentiable input")))
     return inputs
 
 
-def align(edges: Any, named: list[tuple[str, bool]]) -> list[tuple[str, bool]]:
+def first_number(arguments: tuple[tuple[int, Any], ...]) -> str:
+    """The first plain number among the arguments, as text; else nothing."""
+    for _, value in arguments:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return str(value)
+    return ""
+
+
+def align(edges: Any, named: list[tuple[int, bool]]) -> list[tuple[int, bool]]:
     """Pairs edges and inputs where an op has inputs without an edge (indices, targets, masks)."""
     if len(named) < len(edges):
         return named
     needing = [pair for pair in named if pair[1]]
     other = [pair for pair in named if not pair[1]]
-    none = ("", False)
+    none = (0, False)
     aligned = []
     for target, _ in edges:
         source = needing if target is not None and needing else other

@@ -12,9 +12,9 @@ import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from backstep.recorder.frames import Where, token_of
-from backstep.recorder.mode import weight
+from backstep.recorder.scribe import IN_UPDATE, UPDATE
 from backstep.recorder.session import Session
-from backstep.recorder.snapshot import Snapshot
+from backstep.recorder.snapshot import Shot
 
 
 class Step:
@@ -47,7 +47,7 @@ class Change:
         self.group = group
         leaf = session.tensors.leaf(parameter)
         self.before = session.camera.snap(parameter)
-        self.grad: Snapshot | None = None
+        self.grad: Shot | None = None
         if parameter.grad is not None:
             session.tensors.gradient(parameter.grad, leaf)
             self.grad = session.camera.snap(parameter.grad)
@@ -110,6 +110,8 @@ class Optimizers:
         if not session.enabled:
             return
         with session.guarded("an optimizer step"):
+            # What a step writes, fused or on lists, need not be counted in versions.
+            session.camera.epoch += 1
             for change in step.changes:
                 self._emit(step, change)
 
@@ -119,16 +121,15 @@ class Optimizers:
         leaf = session.tensors.leaf(parameter)
         after = session.camera.snap(parameter)
         grad = change.grad
-        if parameter.grad is not None and (grad is None or (step.changes and has_closure(step))):
+        if parameter.grad is not None and (grad is None or has_closure(step)):
             session.tensors.gradient(parameter.grad, leaf)
             grad = session.camera.snap(parameter.grad)
         old, new = change.state, state_of(session, step.optimizer, parameter)
-        state = [(name, old.get(name), new.get(name)) for name in {**old, **new}]
-        shots = [change.before, after, *old.values(), *new.values()]
-        session.emit(
-            "update", step.where, leaf.number, step.by, change.before, after, grad, learning_rate(change.group), state,
-            False, size=weight(shots),
-        )  # fmt: skip
+        text = session.text
+        state = tuple((text(name), old.get(name), new.get(name)) for name in {**old, **new})
+        rate = learning_rate(change.group)
+        row = ("update", leaf.number, text(step.by), change.before, after, grad, rate, state, False)
+        session.emit(UPDATE, IN_UPDATE, step.where, row, subject=leaf.number)
 
 
 def has_closure(step: Step) -> bool:
@@ -143,7 +144,7 @@ def learning_rate(group: Any) -> float | None:
     return float(rate) if isinstance(rate, int | float) else None
 
 
-def state_of(session: Session, optimizer: Any, parameter: torch.Tensor) -> dict[str, Snapshot]:
+def state_of(session: Session, optimizer: Any, parameter: torch.Tensor) -> dict[str, Shot]:
     """The optimizer's tensors for a parameter."""
     state = optimizer.state.get(parameter) or {}
     return {

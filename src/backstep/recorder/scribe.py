@@ -1,59 +1,50 @@
-"""The writer thread: takes what the hooks hand over, makes rows of it, writes them in batches.
+"""The writer thread: takes what the hooks hand over and writes it in batches.
 
-The queue is bounded in bytes: when the disk cannot follow, the training thread waits rather than the memory grows.
+What is handed over is numbered and as the file has it, so that most of an event is encoded without Python looking
+at it. The queue is bounded in bytes: when the disk cannot follow, the training thread waits, and memory does not grow.
 """
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections import deque
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-import msgspec
-import torch
-
-from backstep.recorder.frames import Where
-from backstep.recorder.options import Options
-from backstep.recorder.snapshot import Snapshot, payload_of, to_array
 from backstep.recorder.syntax import Site
 from backstep.trace import records as r
-from backstep.trace.batch import GRAD, VALUE, BatchBuilder
+from backstep.trace.batch import GRAD, KIND_CODE, LARGEST_EXTENT, PHASE_CODE, VALUE, BatchBuilder
 from backstep.trace.file import TraceWriter
 
+if TYPE_CHECKING:
+    from backstep.recorder.options import Options
+
 QUEUE_BYTES = 256 << 20
+QUEUE_ITEMS = 1 << 18
+"""Events that may wait; one of scalars is about a kilobyte."""
 BATCH_BYTES = 1 << 20
 BATCH_EVENTS = 4096
+LOOKED_AT = 64
+"""Items between two looks at whether a batch is full."""
 INTERVAL = 0.1
 """Seconds between two batches, so that a reader can follow."""
 
-
-class Local:
-    """A local gradient on its way: its numbers as a clone, or why there are none."""
-
-    __slots__ = ("data", "form", "omitted", "shape")
-
-    def __init__(self, form: str, shape: tuple[int, ...], data: torch.Tensor | None, omitted: str = "") -> None:
-        self.form = form
-        self.shape = shape
-        self.data = data
-        self.omitted = omitted
+FORWARD, BACKWARD_START, BACKWARD, BACKWARD_END = range(4)
+ACCUMULATE, GRAD_WRITE, ZERO_GRAD, UPDATE, OUTPUT, EXCEPTION, NOTE = range(4, 11)
+IN_FORWARD, IN_BACKWARD, IN_UPDATE, IN_ZERO_GRAD, IN_OTHER = range(5)
+assert list(KIND_CODE.values()) == list(range(11)) and KIND_CODE["note"] == NOTE and KIND_CODE["update"] == UPDATE
+assert PHASE_CODE["other"] == IN_OTHER and PHASE_CODE["zero_grad"] == IN_ZERO_GRAD
 
 
-class EdgeFact:
-    """An entry of `next_functions` on its way."""
+class Numbers(Protocol):
+    """What stands in a row in place of a payload's number."""
 
-    __slots__ = ("downstream", "input", "leaf", "local", "node", "output", "why")
+    number: int
 
-    def __init__(self, name: str, why: str) -> None:
-        self.input = name
-        self.node = -1
-        self.output = 0
-        self.leaf = -1
-        self.local: Local | None = None
-        self.downstream: Snapshot | None = None
-        self.why = why
+    @property
+    def nbytes(self) -> int: ...
+
+    def take(self) -> r.PayloadRow: ...
 
 
 class Scribe:
@@ -61,8 +52,7 @@ class Scribe:
 
     def __init__(self, writer: TraceWriter, options: Options) -> None:
         self._writer = writer
-        self._builder = BatchBuilder(writer)
-        self._kept = options.kept_elements
+        self._builder = BatchBuilder(writer, self._resolve)
         self._keep_source = options.source
         self._queue: deque[tuple[Any, ...]] = deque()
         self._bytes = 0
@@ -70,15 +60,17 @@ class Scribe:
         self._wake = threading.Event()
         self._stop = False
         self._thread: threading.Thread | None = None
-        self._places: dict[tuple[Site, ...], int] = {}
-        self._site_numbers: dict[Site, int] = {}
-        self._metas: dict[tuple[Any, ...], int] = {}
         self._seen_leaves: dict[int, tuple[Any, ...]] = {}
         self._leaves: set[int] = set()
         self._position = 0
         self._written = 0
         self.failure: str | None = None
         """Why nothing is written any more, once that is so."""
+        self.text = self._builder.strings.number
+        """The number of a text in the trace."""
+        self.text_of = self._builder.strings.thing
+        """The text with a number."""
+        self.meta = self._builder.metas.number
 
     # the training thread's side
 
@@ -87,16 +79,20 @@ class Scribe:
         """The position of the next event."""
         return self._position
 
-    def hand_over(self, event: tuple[Any, ...], size: int = 0) -> int:
-        """Queues an event `(kind, phase, where, module, ...)`; returns its position."""
+    def hold(self, size: int) -> None:
+        """So many bytes wait for the writer."""
+        with self._lock:
+            self._bytes += size
+
+    def hand_over(self, event: tuple[Any, ...]) -> int:
+        """Queues an event: `(kind, phase, extent, place, context, module, subject, row)`; returns its position."""
+        queue = self._queue
         with self._lock:
             position = self._position
-            self._position += 1
-            self._queue.append(event)
-            if size:
-                self._bytes += size
-                self._queue.append(("release", size))
-        self._push_back()
+            self._position = position + 1
+            queue.append(event)
+        if len(queue) > BATCH_EVENTS or self._bytes > BATCH_BYTES:
+            self._push_back()
         return position
 
     def tell(self, fact: tuple[Any, ...]) -> None:
@@ -104,15 +100,29 @@ class Scribe:
         self._queue.append(fact)
 
     def _push_back(self) -> None:
-        if self._bytes > QUEUE_BYTES and threading.current_thread() is not self._thread:
-            while self._bytes > QUEUE_BYTES // 2 and self.failure is None and self._alive():
-                self._wake.set()
-                time.sleep(0.001)
-        elif len(self._queue) > BATCH_EVENTS:
-            self._wake.set()
+        self._wake.set()
+        if self._bytes < QUEUE_BYTES and len(self._queue) < QUEUE_ITEMS:
+            return
+        if threading.current_thread() is self._thread:
+            return
+        while self.failure is None and self._alive():
+            if self._bytes < QUEUE_BYTES // 2 and len(self._queue) < QUEUE_ITEMS // 2:
+                return
+            time.sleep(0.001)
 
     def _alive(self) -> bool:
         return self._thread is not None and self._thread.is_alive()
+
+    def place(self, sites: tuple[Site, ...]) -> int:
+        """The number of a place: the script's own site, then the sites from there inwards."""
+        stack = tuple(map(self._site, sites))
+        return self._builder.places.number(r.PlaceRow(stack[0], stack) if stack else r.PlaceRow(-1, ()))
+
+    def _site(self, site: Site) -> int:
+        code = site.code if self._keep_source else ""
+        text = self.text
+        row = r.SiteRow(text(site.file), site.line, site.column, site.end_line, site.end_column, text(code))
+        return self._builder.sites.number(row)
 
     def start(self) -> None:
         self._thread = threading.Thread(target=self._run, name="backstep-writer", daemon=True)
@@ -156,26 +166,69 @@ class Scribe:
                 return
 
     def _drain(self) -> None:
-        queue = self._queue
+        queue, builder = self._queue, self._builder
         while queue:
-            item = queue.popleft()
-            getattr(self, f"_{item[0]}")(*item[1:])
-            if self._builder.size > BATCH_BYTES or self._builder.count >= BATCH_EVENTS:
-                self._builder.flush()
-                self._written = self._builder.position
+            for _ in range(min(LOOKED_AT, len(queue))):
+                item = queue.popleft()
+                if type(item[0]) is int:
+                    self._event(*item)
+                else:
+                    getattr(self, f"_{item[0]}")(*item[1:])
+            if builder.size > BATCH_BYTES or builder.count >= BATCH_EVENTS:
+                builder.flush()
+                self._written = builder.position
 
-    def _release(self, size: int) -> None:
-        with self._lock:
-            self._bytes -= size
+    def _event(
+        self, kind: int, phase: int, extent: int, place: int, context: int, module: int, subject: int, row: Any
+    ) -> None:  # fmt: skip
+        builder = self._builder
+        if kind == FORWARD:
+            self._facts_of_forward(row[3], row[4])
+        elif kind == UPDATE:
+            builder.fact(subject, VALUE)
+            self._seen_leaves[subject] = self._content(row[4])
+        elif ACCUMULATE <= kind <= ZERO_GRAD:
+            builder.fact(subject, GRAD)
+        elif kind == BACKWARD_START:
+            roots = row[3]
+            if len(roots) == 1 and isinstance(roots[0][4], float):
+                builder.losses.append((builder.position, roots[0][4]))
+        builder.put(kind, phase, min(extent, LARGEST_EXTENT), place, context, module, subject, row)
+
+    def _facts_of_forward(self, inputs: Any, outputs: Any) -> None:
+        leaves = self._leaves
+        for value in inputs:
+            # A leaf that changed unseen (through `.data`, numpy) shows its new value where it is used next.
+            if value[0] in leaves:
+                content = self._content(value)
+                if self._seen_leaves.get(value[0]) != content:
+                    self._seen_leaves[value[0]] = content
+                    self._builder.fact(value[0], VALUE)
+        for value in outputs:
+            self._builder.fact(value[0], VALUE)
+            if value[0] in leaves:
+                self._seen_leaves[value[0]] = self._content(value)
+
+    def _content(self, value: Any) -> tuple[Any, int]:
+        payload = value[5]
+        return value[4], payload if isinstance(payload, int) else self._resolve(payload)
+
+    def _resolve(self, numbers: Numbers) -> int:
+        """The number of a payload that a row holds in person."""
+        if numbers.number < 0:
+            size = numbers.nbytes
+            numbers.number = self._builder.payload(numbers.take())
+            self.hold(-size)
+        return numbers.number
 
     # facts
 
-    def _leaf(self, number: int, name: str) -> None:
+    def _leaf(self, number: int, name: int) -> None:
         self._leaves.add(number)
-        self._builder.leaves.append((number, self._text(name)))
+        self._builder.leaves.append((number, name))
 
-    def _name(self, number: int, name: str) -> None:
-        self._builder.names.append((number, self._text(name)))
+    def _name(self, number: int, name: int) -> None:
+        self._builder.names.append((number, name))
 
     def _grad_of(self, number: int, leaf: int) -> None:
         self._builder.grads.append((number, leaf))
@@ -183,187 +236,17 @@ class Scribe:
     def _begin(
         self, parent: int, loop: int, head: int, index: int, name: str, value: int | None, pending: bool
     ) -> None:
-        self._builder.contexts.append(r.ContextRow(parent, loop, head, index, self._text(name), fit(value), pending))
+        row = r.ContextRow(parent, loop, head, index, self.text(name), fit(value), pending)
+        self._builder.contexts.append(row)
 
     def _bind(self, context: int, name: str, value: int | None) -> None:
-        self._builder.context_values.append((context, self._text(name), fit(value)))
+        self._builder.context_values.append((context, self.text(name), fit(value)))
 
     def _source(self, file: str, text: str) -> None:
         if self._keep_source:
             self._writer.write_source(file, text)
 
-    def _header(self, values: dict[str, Any]) -> None:
-        self._builder.flush(values)
-
-    # events
-
-    def _forward(
-        self, phase: str, where: Where, module: str, op: str, aten: str, inputs: Any, outputs: Any, arguments: Any,
-        first_node: int, nodes: int, parent: int, grad_enabled: bool, inplace: bool, autocast: str,
-    ) -> None:  # fmt: skip
-        ins = tuple(map(self._value, inputs))
-        for shot, value in zip(inputs, ins, strict=True):
-            self._sighting(shot, value)
-        outs = tuple(map(self._value, outputs))
-        for shot, value in zip(outputs, outs, strict=True):
-            self._builder.fact(shot.tensor, VALUE)
-            if shot.tensor in self._leaves:
-                self._seen_leaves[shot.tensor] = (value.scalar, value.payload)
-        given = tuple((self._text(name), value) for name, value in arguments)
-        row = r.Forward(
-            self._text(op), self._text(aten), ins, outs, given, first_node, nodes, parent, grad_enabled, inplace,
-            self._text(autocast),
-        )  # fmt: skip
-        self._add(row, phase, where, module, first_node, nodes)
-
-    def _sighting(self, shot: Snapshot, row: r.ValueRow) -> None:
-        # A leaf that changed unseen (through `.data`, numpy) shows its new value where it is used next.
-        if shot.tensor in self._leaves:
-            content = (row.scalar, row.payload)
-            if self._seen_leaves.get(shot.tensor) != content:
-                self._seen_leaves[shot.tensor] = content
-                self._builder.fact(shot.tensor, VALUE)
-
-    def _backward_start(
-        self, where: Where, number: int, api: str, roots: Any, seeds: Any, inputs: Any, retain: bool, create: bool
-    ) -> None:
-        rows = tuple(map(self._value, roots))
-        if len(rows) == 1 and isinstance(rows[0].scalar, float):
-            self._builder.losses.append((self._builder.position, rows[0].scalar))
-        asked = None if inputs is None else tuple(map(self._value, inputs))
-        row = r.BackwardStart(number, api, rows, tuple(map(self._maybe, seeds)), asked, retain, create)
-        self._add(row, "backward", where, "", number)
-
-    def _backward(
-        self, where: Where, module: str, number: int, node: int, op: str, forward: int, why: str, upstream: Any,
-        edges: list[EdgeFact],
-    ) -> None:  # fmt: skip
-        rows = tuple(map(self._edge, edges))
-        up = tuple(map(self._maybe, upstream))
-        row = r.Backward(number, node, self._text(op), forward, self._text(why), up, rows)
-        self._add(row, "backward", where, module, node)
-
-    def _backward_end(self, where: Where, number: int, captured: Any) -> None:
-        self._add(r.BackwardEnd(number, tuple(map(self._maybe, captured))), "backward", where, "", number)
-
-    def _accumulate(self, where: Where, leaf: int, before: Any, arrived: Any, after: Any, fresh: bool) -> None:
-        row = r.Accumulate(leaf, self._maybe(before), self._value(arrived), self._maybe(after), fresh)
-        self._builder.fact(leaf, GRAD)
-        self._add(row, "backward", where, "", leaf)
-
-    def _grad_write(self, phase: str, where: Where, leaf: int, by: str, before: Any, after: Any) -> None:
-        row = r.GradWrite(leaf, self._text(by), self._maybe(before), self._maybe(after))
-        self._builder.fact(leaf, GRAD)
-        self._add(row, phase, where, "", leaf)
-
-    def _zero_grad(self, where: Where, leaf: int, how: str, before: Any, after: Any) -> None:
-        row = r.ZeroGrad(leaf, how, self._maybe(before), self._maybe(after))
-        self._builder.fact(leaf, GRAD)
-        self._add(row, "zero_grad", where, "", leaf)
-
-    def _update(
-        self, where: Where, leaf: int, by: str, before: Snapshot, after: Snapshot, grad: Any, lr: float | None,
-        state: Any, grad_enabled: bool,
-    ) -> None:  # fmt: skip
-        new = self._value(after)
-        changes = tuple((self._text(name), self._maybe(old), self._maybe(now)) for name, old, now in state)
-        row = r.Update(
-            leaf, self._text(by), self._value(before), new, self._maybe(grad), lr, changes, grad_enabled
-        )  # fmt: skip
-        self._builder.fact(leaf, VALUE)
-        self._seen_leaves[leaf] = (new.scalar, new.payload)
-        self._add(row, "update", where, "", leaf)
-
-    def _output(self, where: Where, stream: str, text: str) -> None:
-        self._add(r.Output(stream, text), "other", where, "")
-
-    def _exception(self, phase: str, where: Where, name: str, message: str, caught: bool) -> None:
-        self._add(r.Raised(name, message, caught), phase, where, "")
-
-    def _note(self, where: Where, text: str) -> None:
-        self._add(r.Note(text), "other", where, "")
-
-    def _add(
-        self, row: r.EventRow, phase: str, where: Where, module: str, subject: int = -1, extent: int = 0
-    ) -> None:
-        self._builder.add(
-            row,
-            phase=phase,
-            place=self._place(where.sites),
-            context=where.context,
-            module=self._text(module),
-            subject=subject,
-            extent=extent,
-        )
-
-    # parts of events
-
-    def _text(self, text: str) -> int:
-        return self._builder.strings.number(text)
-
-    def _place(self, sites: tuple[Site, ...]) -> int:
-        number = self._places.get(sites)
-        if number is None:
-            stack = tuple(map(self._site, sites))
-            row = r.PlaceRow(stack[0], stack) if stack else r.PlaceRow(-1, ())
-            number = self._places[sites] = self._builder.places.number(row)
-        return number
-
-    def _site(self, site: Site) -> int:
-        number = self._site_numbers.get(site)
-        if number is None:
-            code = site.code if self._keep_source else ""
-            row = r.SiteRow(
-                self._text(site.file), site.line, site.column, site.end_line, site.end_column, self._text(code)
-            )
-            number = self._site_numbers[site] = self._builder.sites.number(row)
-        return number
-
-    def _meta(self, meta: tuple[Any, ...]) -> int:
-        number = self._metas.get(meta)
-        if number is None:
-            shape, dtype, layout, device, requires_grad, leaf = meta
-            kind, form = str(dtype).removeprefix("torch."), str(layout).removeprefix("torch.")
-            row = r.Meta(tuple(map(int, shape)), kind, form, str(device), requires_grad, leaf)
-            number = self._metas[meta] = self._builder.metas.number(row)
-        return number
-
-    def _maybe(self, shot: Snapshot | None) -> r.ValueRow | None:
-        return None if shot is None else self._value(shot)
-
-    def _value(self, shot: Snapshot) -> r.ValueRow:
-        name, meta = self._text(shot.name), self._meta(shot.meta)
-        if shot.data is None:
-            return r.ValueRow(shot.tensor, shot.version, name, meta, shot.scalar, -1, self._text(shot.omitted))
-        data = shot.data
-        keep = data.numel() <= self._kept
-        payload = self._builder.payload(payload_of(to_array(data), keep=keep))
-        return r.ValueRow(shot.tensor, shot.version, name, meta, None, payload, self._text(shot.omitted))
-
-    def _edge(self, edge: EdgeFact) -> r.EdgeRow:
-        local = None if edge.local is None else self._local(edge.local)
-        text = self._text
-        downstream = self._maybe(edge.downstream)
-        return r.EdgeRow(text(edge.input), edge.node, edge.output, edge.leaf, local, downstream, 0, text(edge.why))
-
-    def _local(self, local: Local) -> r.LocalRow:
-        if local.data is None:
-            return r.LocalRow(local.form, local.shape, None, -1, self._text(local.omitted))
-        array = to_array(local.data)
-        if not local.shape and array.dtype.kind == "f":
-            return r.LocalRow(local.form, (), float(array), -1, 0, array.dtype.name)
-        return r.LocalRow(
-            local.form, local.shape, None, self._builder.payload(payload_of(array, keep=True)), 0, array.dtype.name
-        )
-
 
 def fit(value: int | None) -> int | None:
     """A loop's number, if the file can hold it."""
     return value if value is not None and -(1 << 63) <= value < 1 << 63 else None
-
-
-def python_header() -> dict[str, Any]:
-    """What the header says of the interpreter."""
-    import platform
-
-    return {"python": platform.python_version(), "pid": os.getpid(), "msgspec": msgspec.__version__}

@@ -13,12 +13,12 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 from backstep.recorder.frames import Frames, Loops, Where
 from backstep.recorder.options import Options
-from backstep.recorder.scribe import Scribe
+from backstep.recorder.scribe import EXCEPTION, IN_OTHER, NOTE, Scribe
 from backstep.recorder.snapshot import Camera, first_line, unseen
 from backstep.recorder.syntax import SourceFile
 from backstep.recorder.tensors import Tensors
@@ -33,7 +33,8 @@ class ThreadState(threading.local):
 
     def __init__(self) -> None:
         self.loops: Loops | None = None
-        self.modules: list[str] = []
+        self.modules: list[int] = []
+        """The dotted paths of the modules that are running, as texts' numbers, innermost last."""
         self.backward: Any = None
         """The backward pass under way, innermost."""
         self.step: Any = None
@@ -45,21 +46,24 @@ class ThreadState(threading.local):
 
 
 class Session:
-    """What is recorded goes through here: places, snapshots, positions."""
+    """What is recorded goes through here: places, shots, positions."""
 
     def __init__(self, writer: TraceWriter, options: Options, folder: str) -> None:
         self.options = options
         self.scribe = Scribe(writer, options)
-        self.tensors = Tensors(self.scribe.tell)
-        self.camera = Camera(options, self.tensors)
-        self.frames = Frames(folder, self._source_read)
+        self.text = self.scribe.text
+        self.tensors = Tensors(self.scribe.tell, self.text, self.scribe.text_of)
+        self.camera = Camera(options, self.tensors, self.scribe)
+        self.frames = Frames(folder, self._source_read, self.scribe.place)
         self.thread = ThreadState()
         self.enabled = True
         self.passes = itertools.count()
         self.nodes = itertools.count()
+        self.gradient_names: dict[int, int] = {}
+        """What the gradient of a value of some name is called; both as numbers of texts."""
         self._contexts = itertools.count(1)
         self._notes: set[str] = set()
-        self._raised: tuple[BaseException, str, Where] | None = None
+        self._raised: tuple[BaseException, int, Where] | None = None
         self.pid = os.getpid()
 
     def _source_read(self, file: SourceFile) -> None:
@@ -73,10 +77,10 @@ class Session:
         return self.where_from(sys._getframe(depth))
 
     def where_from(self, frame: FrameType | None) -> Where:
-        state = self.thread
-        if state.loops is None:
-            state.loops = Loops(self._begin, self._bind)
-        return self.frames.where(frame, state.loops)
+        loops = self.thread.loops
+        if loops is None:
+            loops = self.thread.loops = Loops(self._begin, self._bind)
+        return self.frames.where(frame, loops)
 
     def _begin(self, parent: int, loop: int, head: int, index: int, name: str, value: int | None, pending: bool) -> int:
         number = next(self._contexts)
@@ -89,41 +93,52 @@ class Session:
         self.scribe.tell(("bind", context, name, value))
 
     @property
-    def module(self) -> str:
-        """The dotted path of the module that is running, or nothing."""
+    def module(self) -> int:
+        """The dotted path of the module that is running, as a text's number; 0 outside of any."""
         modules = self.thread.modules
-        return modules[-1] if modules else ""
+        return modules[-1] if modules else 0
 
     # events
 
-    def emit(self, kind: str, *fields: Any, size: int = 0) -> int:
-        """Hands an event to the writer; returns its position."""
-        if self._raised is not None and kind != "exception":
+    def emit(
+        self, kind: int, phase: int, where: Where, row: tuple[Any, ...], *, module: int = 0, subject: int = -1,
+        extent: int = 0,
+    ) -> int:  # fmt: skip
+        """Hands an event to the writer; returns its position.
+
+        `row` is its `trace.records` row as a tuple; `subject` and `extent` are what `trace.batch.COLUMNS` says.
+        """
+        if self._raised is not None and kind != EXCEPTION:
             self.settle_exception()
-        return self.scribe.hand_over((kind, *fields), size)
+        return self.scribe.hand_over((kind, phase, extent, where.spot.place, where.context, module, subject, row))
 
     def note(self, text: str) -> None:
         """Says once what could not be captured."""
         if text not in self._notes and len(self._notes) < NOTES:
             self._notes.add(text)
-            self.emit("note", self.where(3), text)
+            self.emit(NOTE, IN_OTHER, self.where(3), ("note", text))
+
+    def failed(self, what: str, error: Exception) -> None:
+        """A hook of ours failed: that becomes a note, and the user's program goes on."""
+        if os.environ.get("BACKSTEP_DEBUG"):
+            raise error
+        with contextlib.suppress(Exception):
+            self.note(f"{what} could not be captured: {first_line(error)}")
 
     @contextlib.contextmanager
     def guarded(self, what: str) -> Iterator[None]:
-        """What goes wrong inside becomes a note."""
-        busy, self.thread.busy = self.thread.busy, True
+        """What goes wrong inside becomes a note. The hottest hooks spell this out: a `with` costs a microsecond."""
+        state = self.thread
+        busy, state.busy = state.busy, True
         try:
             with unseen():
                 yield
         except Exception as error:
-            if os.environ.get("BACKSTEP_DEBUG"):
-                raise
-            with contextlib.suppress(Exception):
-                self.note(f"{what} could not be captured: {first_line(error)}")
+            self.failed(what, error)
         finally:
-            self.thread.busy = busy
+            state.busy = busy
 
-    def raised(self, error: BaseException, phase: str, where: Where) -> None:
+    def raised(self, error: BaseException, phase: int, where: Where) -> None:
         """An op raised. Whether somebody catches it shows later."""
         if self._raised is not None and self._raised[0] is error:
             return
@@ -144,25 +159,12 @@ class Session:
             self._raised = None
         else:
             self.settle_exception()
-            phase = "other"
-            where = self._where_raised(error)
+            phase = IN_OTHER
+            where = Where(self.frames.raised_at(list(frames_of(error))), 0)
         self._exception(error, phase, where, caught=False)
 
-    def _where_raised(self, error: BaseException) -> Where:
-        where = Where()
-        traceback = error.__traceback__
-        sites = []
-        while traceback is not None:
-            code = traceback.tb_frame.f_code
-            if self.frames.kind(code) < 2:
-                sites.append((self.frames.kind(code), self.frames.site(code, traceback.tb_lasti)))
-            traceback = traceback.tb_next
-        own = [index for index, (kind, _) in enumerate(sites) if kind == 0]
-        where.sites = tuple(site for _, site in sites[own[-1] if own else -1 :])
-        return where
-
-    def _exception(self, error: BaseException, phase: str, where: Where, *, caught: bool) -> None:
-        self.emit("exception", phase, where, type(error).__name__, str(error), caught)
+    def _exception(self, error: BaseException, phase: int, where: Where, *, caught: bool) -> None:
+        self.emit(EXCEPTION, phase, where, ("exception", type(error).__name__, str(error), caught))
 
     # life
 
@@ -176,6 +178,14 @@ class Session:
         self.enabled = False
         if os.getpid() == self.pid:
             self.scribe.finish({**header, "complete": self.scribe.failure is None})
+
+
+def frames_of(error: BaseException) -> Iterator[tuple[CodeType, int]]:
+    """The code and instruction of each frame of a traceback, outermost first."""
+    traceback = error.__traceback__
+    while traceback is not None:
+        yield traceback.tb_frame.f_code, traceback.tb_lasti
+        traceback = traceback.tb_next
 
 
 def open_writer(path: Path, *, force: bool) -> TraceWriter:

@@ -1,25 +1,38 @@
-"""Tensors at the border: copied as they are now, numbered, named. What reads a tensor stands here.
+"""Tensors at the border: what is recorded of one is taken here, as it is now, and nothing of it changes.
 
-A snapshot is taken on the training thread and holds a clone; `materialize` makes numbers of it in the writer's.
+A shot is the row of a value as the file has it, a tuple. Its numbers are a clone, `Pending`, until the writer's
+thread makes a payload of them; of a tensor that cannot have changed since the last shot they are taken over.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 from torch._subclasses.fake_tensor import FakeTensor
 
+from backstep.recorder.calls import UNINITIALISED
 from backstep.recorder.options import Options
-from backstep.recorder.tensors import Tensors
-from backstep.trace.records import PayloadRow, SummaryRow
+from backstep.recorder.scribe import Scribe
+from backstep.recorder.tensors import Entry, Tensors
+from backstep.trace.records import Meta, PayloadRow, SummaryRow
 
-PLAIN = (torch.Tensor, torch.nn.Parameter)
+Shot = tuple[int, int, int, int, Any, Any, int]
+"""`trace.records.ValueRow` as a tuple; a tuple costs a tenth of it, and they are made by the dozen for each op."""
+TENSOR, VERSION, NAME, META, SCALAR, PAYLOAD, OMITTED = range(7)
+
 INTEGERS = (torch.int8, torch.uint8, torch.int16, torch.int32, torch.int64)
-SCALAR = frozenset({torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.bool, *INTEGERS})
+IN_THE_ROW = frozenset({torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.bool, *INTEGERS})
+"""A single number of these types lies in the row itself."""
 WIDENED = {torch.bfloat16: torch.float32, torch.float16: torch.float32, torch.complex32: torch.complex64}
-EMPTY = ("empty", "new_empty")
+MOST_SHARED = 4096
+"""Addresses of memory that others may write, beyond which every memory is taken for such."""
+
+disable_function, disable_dispatch = torch._C.DisableTorchFunction, torch._C._DisableTorchDispatch
+below_autograd = torch._C._AutoDispatchBelowAutograd
+wrapped = torch._C._functorch.is_functorch_wrapped_tensor
 
 
 class unseen:
@@ -28,8 +41,8 @@ class unseen:
     __slots__ = ("_dispatch", "_function")
 
     def __enter__(self) -> None:
-        self._function = torch._C.DisableTorchFunction()
-        self._dispatch = torch._C._DisableTorchDispatch()
+        self._function = disable_function()
+        self._dispatch = disable_dispatch()
         self._function.__enter__()
         self._dispatch.__enter__()
 
@@ -38,39 +51,79 @@ class unseen:
         self._function.__exit__(*error)
 
 
-class Snapshot:
-    """One tensor at one moment. `data` is a clone, `scalar` a number, `omitted` why there is neither."""
+class Pending:
+    """Numbers on their way: a clone, until the writer has made a payload of it, and then the payload's number."""
 
-    __slots__ = ("data", "meta", "name", "omitted", "scalar", "tensor", "version")
+    __slots__ = ("data", "keep", "number")
 
-    def __init__(self, tensor: int, version: int, name: str, meta: tuple[Any, ...]) -> None:
-        self.tensor = tensor
-        self.version = version
-        self.name = name
-        self.meta = meta
-        self.scalar: bool | int | float | None = None
-        self.data: torch.Tensor | None = None
-        self.omitted = ""
+    def __init__(self, data: torch.Tensor, keep: bool) -> None:
+        self.data: torch.Tensor | None = data
+        self.keep = keep
+        self.number = -1
 
-    def as_tensor(self, number: int, version: int, name: str, *, leaf: bool) -> Snapshot:
-        """The same numbers, told of another tensor that shares them."""
-        shape, dtype, layout, device, requires_grad, _ = self.meta
-        other = Snapshot(number, version, name, (shape, dtype, layout, device, requires_grad or leaf, leaf))
-        other.scalar, other.data, other.omitted = self.scalar, self.data, self.omitted
-        return other
+    @property
+    def nbytes(self) -> int:
+        return 0 if self.data is None else self.data.nbytes
+
+    def take(self) -> PayloadRow:
+        """What is stored of it; the clone goes."""
+        data, self.data = self.data, None
+        assert data is not None
+        return payload_of(to_array(data), keep=self.keep)
+
+
+class Kind:
+    """What is the same for all tensors of one shape, dtype, layout, device and place in the graph."""
+
+    __slots__ = ("keep", "key", "number", "omitted", "scalar", "strided", "trusted")
+
+    key: tuple[Any, ...]
+    number: int
+    """Of its `Meta` in the trace."""
+    scalar: bool
+    """Its number lies in the row."""
+    strided: bool
+    keep: bool
+    omitted: int
+    """Why no values are kept, if none are; a text's number."""
+    trusted: bool
+    """Part of a graph: whoever writes to it is counted in its version."""
 
 
 class Camera:
-    """Takes snapshots, bounded by the options."""
+    """Takes shots, bounded by the options. Never raises: what cannot be read is omitted, with the reason."""
 
-    def __init__(self, options: Options, tensors: Tensors) -> None:
+    def __init__(self, options: Options, tensors: Tensors, scribe: Scribe) -> None:
         self._tensors = tensors
+        self._entries = tensors.entries
         self._kept = options.kept_elements
+        self._scribe = scribe
+        self._text: Callable[[str], int] = scribe.text
+        self._kinds: dict[tuple[Any, ...], Kind] = {}
+        self._by_number: dict[int, Kind] = {}
         self._empty: dict[int, bool] = {}
+        self._shared: set[int] = set()
+        self.epoch = 0
+        """Grows when something unseen may have written to tensors without counting it."""
+
+    # what may have changed unseen
+
+    def share(self, tensor: torch.Tensor) -> None:
+        """From now on somebody else can write to this memory, and no version tells."""
+        if not wrapped(tensor) and tensor.layout is torch.strided and tensor.device.type == "cpu":
+            self._shared.add(tensor.untyped_storage().data_ptr())
+
+    def _is_shared(self, tensor: torch.Tensor) -> bool:
+        return len(self._shared) > MOST_SHARED or tensor.untyped_storage().data_ptr() in self._shared
+
+    @property
+    def watches_memory(self) -> bool:
+        """Whether some memory is known to be uninitialised."""
+        return bool(self._empty)
 
     def uninitialised(self, op: str, results: list[torch.Tensor]) -> None:
         """Remembers memory that nobody has written yet: what stands in it is chance, and no part of the run."""
-        empty = op.startswith(EMPTY)
+        empty = op.startswith(UNINITIALISED)
         if not empty and not self._empty:
             return
         for tensor in results:
@@ -81,61 +134,119 @@ class Camera:
             else:
                 self._empty.pop(tensor.data_ptr(), None)
 
-    def gradient(self, tensor: torch.Tensor, name: str) -> Snapshot:
+    # shots
+
+    def snap(self, tensor: torch.Tensor, name: str = "") -> Shot:
+        """The tensor as it is now; to be called where nothing of the user's looks on (`unseen`)."""
+        entry = self._entries.get(id(tensor))
+        if entry is None:
+            entry = self._tensors.new(tensor, name)
+        return self.shoot(tensor, entry, entry.name_number)
+
+    def gradient(self, tensor: torch.Tensor, name: int) -> Shot:
         """A gradient on its way: named by what it is the gradient of, wherever else its memory serves."""
-        shot = self.snap(tensor, name)
-        if name:
-            shot.name = name
-        return shot
+        entry = self._entries.get(id(tensor))
+        if entry is None:
+            entry = self._tensors.called(tensor, name)
+        return self.shoot(tensor, entry, name or entry.name_number, flowing=True)
 
-    def snap(self, tensor: torch.Tensor, name: str = "") -> Snapshot:
-        """The tensor as it is now; to be called in `Session.guarded`, where nothing of the user's looks on.
-
-        Never raises: what cannot be read is omitted, with the reason.
-        """
-        entry = self._tensors.entry(tensor, name)
+    def shoot(self, tensor: torch.Tensor, entry: Entry, name: int, *, flowing: bool = False) -> Shot:
+        """`flowing`: nothing of the user's that does not count versions can run between this and the last shot."""
         try:
             version = tensor._version
         except RuntimeError:
             version = 0  # inference tensors keep no count
-        meta = (tensor.shape, tensor.dtype, tensor.layout, tensor.device, tensor.requires_grad, tensor.is_leaf)
-        shot = Snapshot(entry.number, version, entry.name, meta)
+        key = (tensor.shape, tensor.dtype, tensor.requires_grad, tensor.is_leaf, tensor.layout, tensor.device)
+        kind = self._kinds.get(key)
         try:
-            self._read(tensor, shot)
+            if kind is None:
+                kind = self._new_kind(key)
+            if self._empty or type(tensor) is not torch.Tensor or wrapped(tensor):
+                reason = self._reason(tensor)
+                if reason:
+                    return (entry.number, version, name, kind.number, None, -1, self._text(reason))
+            if kind.scalar:
+                return (entry.number, version, name, kind.number, tensor.item(), -1, 0)
+            if (
+                entry.payload_version == version
+                and entry.payload_epoch == self.epoch
+                and (flowing or kind.trusted)
+                and not (self._shared and self._is_shared(tensor))
+            ):
+                return (entry.number, version, name, kind.number, None, entry.payload, kind.omitted)
+            payload = Pending(self._clone(tensor, kind), kind.keep)
         except Exception as error:
-            shot.omitted = f"cannot be read: {first_line(error)}"
-        return shot
+            kind = kind or self._new_kind((*key[:4], torch.strided, torch.device("cpu")))
+            why = self._text(f"cannot be read: {first_line(error)}")
+            return (entry.number, version, name, kind.number, None, -1, why)
+        self._scribe.hold(payload.nbytes)
+        entry.payload, entry.payload_version, entry.payload_epoch = payload, version, self.epoch
+        return (entry.number, version, name, kind.number, None, payload, kind.omitted)
 
-    def _read(self, tensor: torch.Tensor, shot: Snapshot) -> None:
+    def same(self, tensor: torch.Tensor, original: torch.Tensor, shot: Shot, name: int) -> Shot:
+        """A tensor that may be another one's memory, seen otherwise: then its numbers need no second copy."""
+        entry = self._tensors.called(tensor, name)
+        payload = shot[PAYLOAD]
+        if isinstance(payload, Pending) and self._same_numbers(tensor, original, in_order=payload.keep):
+            entry.payload, entry.payload_version, entry.payload_epoch = payload, tensor._version, self.epoch
+        return self.shoot(tensor, entry, name or entry.name_number, flowing=True)
+
+    @staticmethod
+    def _same_numbers(tensor: torch.Tensor, original: torch.Tensor, *, in_order: bool) -> bool:
+        """The order matters where the values are kept; a summary has none."""
+        if tensor.layout is not torch.strided or original.layout is not torch.strided:
+            return False
+        if tensor.data_ptr() != original.data_ptr() or tensor.numel() != original.numel():
+            return False
+        return not in_order or (tensor.shape == original.shape and tensor.stride() == original.stride())
+
+    def as_tensor(self, shot: Shot, entry: Entry, name: int, *, leaf: bool) -> Shot:
+        """The same numbers, told of another tensor that shares them."""
+        shape, dtype, requires_grad, _, layout, device = self._by_number[shot[META]].key
+        key = (shape, dtype, requires_grad or leaf, leaf, layout, device)
+        kind = self._kinds.get(key) or self._new_kind(key)
+        return (entry.number, shot[VERSION], name, kind.number, shot[SCALAR], shot[PAYLOAD], shot[OMITTED])
+
+    def requires_grad(self, shot: Shot) -> bool:
+        return bool(self._by_number[shot[META]].key[2])
+
+    def _new_kind(self, key: tuple[Any, ...]) -> Kind:
+        shape, dtype, requires_grad, leaf, layout, device = key
+        kind = Kind()
+        kind.key = key
+        names = str(dtype).removeprefix("torch."), str(layout).removeprefix("torch.")
+        kind.number = self._scribe.meta(Meta(tuple(map(int, shape)), *names, str(device), requires_grad, leaf))
+        kind.strided = layout is torch.strided
+        kind.scalar = not shape and dtype in IN_THE_ROW and device.type == "cpu" and kind.strided
+        numel = shape.numel()
+        kind.keep = numel <= self._kept
+        kind.omitted = 0 if kind.keep else self._text(f"{numel} elements, more than {self._kept} are kept as a summary")
+        kind.trusted = requires_grad
+        self._kinds[key] = self._by_number[kind.number] = kind
+        return kind
+
+    def _reason(self, tensor: torch.Tensor) -> str:
         reason = unreadable(tensor)
-        if reason:
-            shot.omitted = reason
-            return
-        if self._empty and tensor.layout is torch.strided and tensor.data_ptr() in self._empty:
-            shot.omitted = "uninitialised memory"
-            return
-        if not shot.meta[0] and shot.meta[1] in SCALAR and tensor.device.type == "cpu":
-            shot.scalar = tensor.item()
-            return
-        if tensor.layout is not torch.strided:
-            # Reading a sparse tensor can count as a change of it.
-            unchanged = torch.autograd.grad_mode._unsafe_preserve_version_counter(tensor)
-            with unchanged, torch._C._AutoDispatchBelowAutograd():
-                shot.data = tensor.to_dense()
-        else:
+        if not reason and self._empty and tensor.layout is torch.strided and tensor.data_ptr() in self._empty:
+            return "uninitialised memory"
+        return reason
+
+    def _clone(self, tensor: torch.Tensor, kind: Kind) -> torch.Tensor:
+        if kind.strided:
             if tensor.is_conj():
                 tensor = tensor.resolve_conj()
             if tensor.is_neg():
                 tensor = tensor.resolve_neg()
-            with torch._C._AutoDispatchBelowAutograd():
-                shot.data = tensor.clone()
-        if shot.data.numel() > self._kept:
-            shot.omitted = f"{shot.data.numel()} elements, more than {self._kept} are kept as a summary"
+            with below_autograd():
+                return tensor.clone()
+        # Reading a sparse tensor can count as a change of it.
+        with torch.autograd.grad_mode._unsafe_preserve_version_counter(tensor), below_autograd():
+            return tensor.to_dense()
 
 
 def unreadable(tensor: torch.Tensor) -> str:
     """Why a tensor has no numbers that could be read, or nothing."""
-    if torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+    if wrapped(tensor):
         return "inside torch.func (vmap, grad): a wrapper without values of its own"
     if isinstance(tensor, FakeTensor):
         return "a fake tensor has no values"
@@ -153,7 +264,7 @@ def first_line(error: BaseException) -> str:
 
 def to_array(tensor: torch.Tensor) -> np.ndarray[Any, Any]:
     """The numbers of a clone, little-endian and contiguous; half precision widened."""
-    with unseen(), torch._C._AutoDispatchBelowAutograd():
+    with unseen(), below_autograd():
         tensor = tensor.detach().to(WIDENED.get(tensor.dtype, tensor.dtype)).cpu().contiguous()
         array: np.ndarray[Any, Any] = tensor.numpy()
     return array

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from backstep.recorder.frames import Where
+from backstep.recorder.scribe import IN_OTHER, OUTPUT
 from backstep.recorder.session import Session
 
 LONGEST = 64 * 1024
@@ -69,7 +70,7 @@ class Streams:
         text = "".join(self._pending[name])
         self._pending[name] = []
         if text:
-            self._session.emit("output", self._places[name], name, text, size=len(text))
+            self._session.emit(OUTPUT, IN_OTHER, self._places[name], ("output", name, text))
 
     def flush(self) -> None:
         """Emits what has not ended its line."""

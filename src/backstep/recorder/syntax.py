@@ -69,6 +69,8 @@ class SourceFile:
     parents: dict[ast.AST, ast.AST] = field(default_factory=dict)
     statements: list[ast.stmt] = field(default_factory=list)
     loops: dict[ast.AST, Loop] = field(default_factory=dict)
+    nests: dict[tuple[Loop, ...], tuple[Loop, ...]] = field(default_factory=dict)
+    """The loops around some site, one tuple for all sites of one body."""
 
     @classmethod
     def read(cls, path: str, shown: str) -> SourceFile:
@@ -321,4 +323,5 @@ def loops_around(file: SourceFile, node: ast.AST, operation: str) -> tuple[tuple
         child, parent = parent, file.parents.get(parent)
         if isinstance(child, FUNCTIONS):
             break
-    return tuple(loops[::-1]), fetch, test, inlined
+    nest = tuple(loops[::-1])
+    return file.nests.setdefault(nest, nest), fetch, test, inlined

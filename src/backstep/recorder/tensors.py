@@ -11,66 +11,105 @@ EXPRESSION, OPERAND, BOUND, PARAMETER = range(4)
 """How good a name is: as written, as used, as bound to a variable, as a parameter of a model."""
 
 
-class Entry:
-    """What is known of one live tensor."""
+class Entry(weakref.ref[Any]):
+    """What is known of one live tensor: a weak reference to it, with its number and its names."""
 
-    __slots__ = ("base", "factor", "grad_of", "leaf", "name", "number", "origin", "rank", "reference")
+    __slots__ = (
+        "base", "factor", "grad_of", "key", "leaf", "name", "name_number", "number", "origin", "payload",
+        "payload_epoch", "payload_version", "rank",
+    )  # fmt: skip
 
-    def __init__(self, number: int, name: str, reference: weakref.ref[Any]) -> None:
-        self.number = number
-        self.name = name
-        self.rank = EXPRESSION
-        self.reference = reference
-        self.leaf = False
-        self.grad_of: Entry | None = None
-        """The leaf whose `.grad` this is."""
-        self.base: Entry | None = None
-        """The tensor whose memory this one shares outside the graph (`.data`, `detach()`)."""
-        self.origin: Entry | None = None
-        """The leaf from whose `.grad` this was computed without grad mode."""
-        self.factor: float | None = None
-        """... by multiplication with this number alone."""
+    key: int
+    number: int
+    name: str
+    name_number: int
+    """The name's number in the trace's table of strings."""
+    rank: int
+    leaf: bool
+    grad_of: Entry | None
+    """The leaf whose `.grad` this is."""
+    base: Entry | None
+    """The tensor whose memory this one shares outside the graph (`.data`, `detach()`)."""
+    origin: Entry | None
+    """The leaf from whose `.grad` this was computed without grad mode."""
+    factor: float | None
+    """... by multiplication with this number alone."""
+    payload: Any
+    """What was kept of the tensor last, when it had `payload_version`, in `payload_epoch`."""
+    payload_version: int
+    payload_epoch: int
 
 
 class Tensors:
     """The registry. `tell` passes on what the trace must know: leaves, names, whose gradient a tensor is."""
 
-    def __init__(self, tell: Callable[[tuple[Any, ...]], None]) -> None:
-        self._entries: dict[int, Entry] = {}
+    def __init__(
+        self, tell: Callable[[tuple[Any, ...]], None], text: Callable[[str], int], text_of: Callable[[int], str]
+    ) -> None:
+        self.entries: dict[int, Entry] = {}
+        """By `id()` of the live tensor; for the hottest look-ups, which cannot afford a call."""
         self._numbers = itertools.count()
         self._tell = tell
+        self._text = text
+        self._text_of = text_of
         self._taken: dict[str, int] = {}
+        entries = self.entries
+
+        def forget(entry: weakref.ref[Any]) -> None:
+            assert isinstance(entry, Entry)
+            if entries.get(entry.key) is entry:
+                del entries[entry.key]
+
+        self._forget = forget
 
     def known(self, tensor: Any) -> Entry | None:
-        return self._entries.get(id(tensor))
+        """The entry of a tensor, if it has one."""
+        return self.entries.get(id(tensor))
 
     def entry(self, tensor: Any, name: str = "") -> Entry:
         """The entry of a tensor; a new one gets this name, as an expression."""
-        key = id(tensor)
-        entry = self._entries.get(key)
-        if entry is None:
-            entries = self._entries
+        entry = self.entries.get(id(tensor))
+        return entry if entry is not None else self.new(tensor, name)
 
-            def forget(_: object, key: int = key) -> None:
-                entries.pop(key, None)
+    def new(self, tensor: Any, name: str) -> Entry:
+        """A tensor that is seen for the first time."""
+        return self.new_called(tensor, name, self._text(name) if name else 0)
 
-            entry = Entry(next(self._numbers), name, weakref.ref(tensor, forget))
-            entries[key] = entry
+    def called(self, tensor: Any, name: int) -> Entry:
+        """As `entry`, given the name's number."""
+        entry = self.entries.get(id(tensor))
+        return entry if entry is not None else self.new_called(tensor, self._text_of(name), name)
+
+    def new_called(self, tensor: Any, name: str, number: int) -> Entry:
+        """A tensor that is seen for the first time, whose name has this number."""
+        entry = Entry(tensor, self._forget)
+        entry.key = id(tensor)
+        entry.number = next(self._numbers)
+        entry.name = name
+        entry.name_number = number
+        entry.rank = EXPRESSION
+        entry.leaf = False
+        entry.grad_of = entry.base = entry.origin = entry.factor = entry.payload = None
+        entry.payload_version = entry.payload_epoch = -1
+        self.entries[entry.key] = entry
         return entry
 
-    def describe(self, tensor: Any, expression: str) -> None:
+    def describe(self, entry: Entry, expression: str) -> None:
         """A result is called as it was written, until it has a better name."""
-        entry = self.entry(tensor, expression)
-        if entry.rank == EXPRESSION and not entry.leaf and expression:
-            entry.name = expression
+        if entry.rank == EXPRESSION and not entry.leaf and expression and entry.name != expression:
+            self._call(entry, expression)
+
+    def _call(self, entry: Entry, name: str) -> None:
+        entry.name = name
+        entry.name_number = self._text(name)
 
     def leaf(self, tensor: Any, name: str = "") -> Entry:
         """The entry of a leaf that requires grad: known to the trace from now on."""
         entry = self.entry(tensor, name)
         if not entry.leaf:
             entry.leaf = True
-            entry.name = self._unique(entry, entry.name or name or f"tensor {entry.number}")
-            self._tell(("leaf", entry.number, entry.name))
+            self._call(entry, self._unique(entry, entry.name or name or f"tensor {entry.number}"))
+            self._tell(("leaf", entry.number, entry.name_number))
         return entry
 
     def rename(self, entry: Entry, name: str, rank: int) -> None:
@@ -82,11 +121,11 @@ class Tensors:
             if entry.name == name:
                 return
             self._taken.pop(entry.name, None)
-            entry.name = self._unique(entry, name)
-            self._tell(("leaf", entry.number, entry.name))
+            self._call(entry, self._unique(entry, name))
+            self._tell(("leaf", entry.number, entry.name_number))
         elif entry.name != name:
-            entry.name = name
-            self._tell(("name", entry.number, name))
+            self._call(entry, name)
+            self._tell(("name", entry.number, entry.name_number))
 
     def _unique(self, entry: Entry, name: str) -> str:
         candidate, number = name, 2

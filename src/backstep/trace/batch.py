@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import struct
+import threading
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -28,12 +30,18 @@ COLUMNS = np.dtype(
 """What is read of every event when a trace opens. `subject`: the first node of a forward op (`extent` of them),
 the node of a backward event, the pass of its start and end, the leaf of what writes one; else -1."""
 
+PACK_COLUMNS = struct.Struct("<BBHIIIqI").pack
+"""One event's columns."""
+
 FACT = np.dtype([("tensor", "<i8"), ("field", "u1"), ("position", "<i8")])
 """Where a tensor (`field` 0) or its `.grad` (`field` 1) got the value that it then had."""
+PACK_FACT = struct.Struct("<qBq").pack
 VALUE, GRAD = 0, 1
 
 REMEMBERED_PAYLOADS = 1 << 15
 """How many of the last payloads are known by their content, so that an equal one is stored once."""
+
+LARGEST_EXTENT = 65535
 
 KIND_CODE = {name: code for code, name in enumerate(KINDS)}
 PHASE_CODE = {name: code for code, name in enumerate(PHASES)}
@@ -41,33 +49,57 @@ T = TypeVar("T", bound=Hashable)
 
 
 class Interned(Generic[T]):
-    """Numbers for equal things, given once; `fresh` are those that no batch has taken yet."""
+    """Numbers for equal things, given once, to any thread; `fresh` are those that no batch has taken yet."""
 
     def __init__(self, none: T | None = None) -> None:
         self._numbers: dict[T, int] = {}
+        self._things: list[T] = []
+        self._lock = threading.Lock()
         self.fresh: list[T] = []
         if none is not None:
             self._numbers[none] = 0
+            self._things.append(none)
 
     def number(self, thing: T) -> int:
         number = self._numbers.get(thing)
-        if number is None:
-            number = self._numbers[thing] = len(self._numbers)
-            self.fresh.append(thing)
-        return number
+        return self._new(thing) if number is None else number
+
+    def _new(self, thing: T) -> int:
+        with self._lock:
+            number = self._numbers.get(thing)
+            if number is None:
+                number = len(self._numbers)
+                self.fresh.append(thing)
+                self._things.append(thing)
+                self._numbers[thing] = number
+            return number
+
+    def thing(self, number: int) -> T:
+        """What has this number."""
+        return self._things[number]
 
     def take(self) -> tuple[T, ...]:
-        taken, self.fresh = tuple(self.fresh), []
+        if not self.fresh:
+            return ()
+        with self._lock:
+            taken, self.fresh = tuple(self.fresh), []
         return taken
+
+
+def unresolved(thing: Any) -> int:
+    """There is nothing in a row that would have to be asked for its payload."""
+    raise TypeError(f"{type(thing).__name__} is no part of a row")
 
 
 class BatchBuilder:
     """Collects events and writes them as one batch. The tables grow with the source, not with the run,
     but for `contexts`, which has a small row for each pass of a loop and forgets it once it is written."""
 
-    def __init__(self, writer: TraceWriter) -> None:
+    def __init__(self, writer: TraceWriter, resolve: Callable[[Any], int] = unresolved) -> None:
+        """`resolve` gives the payload's number of what stands in a row in its place."""
         self._writer = writer
         self._encoder = msgspec.msgpack.Encoder()
+        self._row_encoder = msgspec.msgpack.Encoder(enc_hook=resolve)
         self.strings: Interned[str] = Interned("")
         self.metas: Interned[Meta] = Interned()
         self.sites: Interned[SiteRow] = Interned()
@@ -86,8 +118,10 @@ class BatchBuilder:
 
     def _begin(self) -> None:
         self._first = self.position
-        self._columns: list[tuple[int, int, int, int, int, int, int, int]] = []
-        self._facts: list[tuple[int, int, int]] = []
+        self.count = 0
+        """Events collected for this batch."""
+        self._columns = bytearray()
+        self._facts = bytearray()
         self._events = bytearray()
         self._payloads = bytearray()
         self._offsets: list[int] = [0]
@@ -96,11 +130,6 @@ class BatchBuilder:
     def size(self) -> int:
         """Bytes collected for this batch."""
         return len(self._events) + len(self._payloads)
-
-    @property
-    def count(self) -> int:
-        """Events collected for this batch."""
-        return len(self._columns)
 
     def payload(self, row: PayloadRow) -> int:
         """The number of this payload: the old one's if an equal one was stored not long ago."""
@@ -120,7 +149,7 @@ class BatchBuilder:
 
     def fact(self, tensor: int, field: int) -> None:
         """The event that is added next gives this tensor's value or `.grad`."""
-        self._facts.append((tensor, field, self.position))
+        self._facts += PACK_FACT(tensor, field, self.position)
 
     def add(
         self, row: EventRow, *, phase: str, place: int = 0, context: int = 0, module: int = 0, subject: int = -1,
@@ -128,10 +157,15 @@ class BatchBuilder:
     ) -> int:  # fmt: skip
         """Adds an event; returns its position."""
         kind = KIND_CODE[row.__struct_config__.tag]  # type: ignore[index]
-        self._columns.append(
-            (kind, PHASE_CODE[phase], min(extent, 65535), place, context, module, subject, len(self._events))
-        )
-        self._events += self._encoder.encode(row)
+        return self.put(kind, PHASE_CODE[phase], min(extent, LARGEST_EXTENT), place, context, module, subject, row)
+
+    def put(
+        self, kind: int, phase: int, extent: int, place: int, context: int, module: int, subject: int, row: Any
+    ) -> int:  # fmt: skip
+        """The same with everything numbered already; `row` is an event's row, or the tuple that it is encoded as."""
+        self._columns += PACK_COLUMNS(kind, phase, extent, place, context, module, subject, len(self._events))
+        self._row_encoder.encode_into(row, self._events, -1)
+        self.count += 1
         self.position += 1
         return self.position - 1
 
@@ -157,9 +191,9 @@ class BatchBuilder:
         batch = Batch(
             self._batch,
             self._first,
-            len(self._columns),
-            np.array(self._columns, COLUMNS).tobytes(),
-            np.array(self._facts, FACT).tobytes(),
+            self.count,
+            bytes(self._columns),
+            bytes(self._facts),
             self._encoder.encode(tables),
         )
         count = len(self._offsets) - 1
