@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from backstep.diagnose.finding import Finding, Level, NotLooked, Related, Rule
+from backstep.diagnose.script_text import optimizer_made
 from backstep.diagnose.story import Pass, Story, line_of
 from backstep.diagnose.wording import figure, size
 from backstep.trace.event import UpdateEvent
@@ -44,10 +45,10 @@ def look(story: Story) -> Iterator[Finding | NotLooked]:
         "Subtract the gradient: `p -= lr * p.grad`."
         if uphill
         else "Use a smaller learning rate, or clip the gradients.",
-        update.source,
+        update.source if uphill else optimizer_made(story, update) or update.source,
         (found.passes[0].start.position, update.position, found.passes[-1].start.position),
         " → ".join(figure(loss) for loss in losses[-4:]),
-        (Related(found.passes[0].source, "the pass whose loss grows"),),
+        (Related(found.passes[0].source, "the loss that grows"), Related(update.source, "the update that drives it")),
     )
 
 

@@ -19,7 +19,8 @@ def look(story: Story) -> Iterator[Finding | NotLooked]:
     crash = story.crash
     if crash is not None and FREED in crash.message and story.passes:
         failed = story.passes[-1]
-        yield from carried(story, failed, (failed.start.position, crash.position), "which an earlier pass has freed: the pass raises")
+        positions = (failed.start.position, crash.position)
+        yield from carried(story, failed, positions, "which an earlier pass has freed: the pass raises")
         return
     growing = growing_passes(story)
     if growing and next(replacements(story), None) is None:

@@ -60,7 +60,7 @@ def saved_overwritten(
     fix = (
         "Run every backward pass that goes through these parameters before the update that changes them."
         if isinstance(event, UpdateEvent)
-        else f"Compute a new tensor instead of changing {what} in place (no trailing underscore, no `+=`, no `[...] =`)."
+        else f"Make a new tensor instead of changing {what} in place (no trailing underscore, no `+=`, no `[...] =`)."
     )
     return Finding(
         Level.ERROR,

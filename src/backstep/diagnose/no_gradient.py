@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from backstep.diagnose.finding import Finding, Level, NotLooked, Related, Rule
@@ -57,14 +58,25 @@ def why_no_gradient(story: Story, one: Pass, root: Value) -> Finding:
             (cut.position, *evidence),
             related=here,
         )
+    meant = meant_as_parameter(story, root, one)
     return Finding(
         Level.ERROR,
         f"Nothing that {root.name} was computed from requires grad,{lost}.",
         "Make the parameters with requires_grad=True (or unfreeze them), then compute the loss from them.",
-        one.source,
-        evidence,
-        related=here,
+        one.source if meant is None else meant.source,
+        (*((meant.position,) if meant is not None else ()), *evidence),
+        related=() if meant is None else here,
     )
+
+
+def meant_as_parameter(story: Story, root: Value, one: Pass) -> ForwardEvent | None:
+    """The factory behind the loss whose result the script asks for a `.grad`, or gives to an optimizer."""
+    text = "\n".join(story.trace.sources.values())
+    for event in story.ancestors(root, one.start.position):
+        name = re.escape(event.outputs[0].name) if event.outputs and not event.inputs else ""
+        if name and re.search(rf"\b{name}\.grad\b|(?:SGD|Adam\w*|RMSprop|optim\.\w+)\(\[[^\]]*\b{name}\b", text):
+            return event
+    return None
 
 
 def remaking(story: Story, made: ForwardEvent) -> ForwardEvent | None:

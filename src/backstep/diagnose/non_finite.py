@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from backstep.diagnose.divergence import diverges
 from backstep.diagnose.finding import Finding, Level, NotLooked, Related, Rule
 from backstep.diagnose.lineage import described
+from backstep.diagnose.magnitude import has_nan, is_zero, not_finite
 from backstep.diagnose.story import Pass, Story, uses_gradient
 from backstep.diagnose.wording import at, quoted, size, told
 from backstep.trace.event import BackwardEvent, ForwardEvent, UpdateEvent, Value
@@ -16,8 +18,6 @@ MEANT = frozenset({"masked_fill", "masked_fill_", "full", "full_like", "fill_", 
 
 def look(story: Story) -> Iterator[Finding | NotLooked]:
     """One finding: what comes after a birth is only its consequence."""
-    from backstep.diagnose.divergence import diverges
-
     if diverges(story) is not None:
         return  # an overflow at the end of a divergence is told as that
     for one in story.passes:
@@ -41,16 +41,6 @@ def look(story: Story) -> Iterator[Finding | NotLooked]:
             (update.position,),
             f"{size(update.before)} → {size(update.after)}",
         )
-
-
-def not_finite(value: Value | None) -> bool:
-    summary = None if value is None else value.summary
-    return summary is not None and summary.nan + summary.inf > 0
-
-
-def has_nan(value: Value | None) -> bool:
-    summary = None if value is None else value.summary
-    return summary is not None and summary.nan > 0
 
 
 def harmed(story: Story, one: Pass) -> UpdateEvent | Pass | None:
@@ -96,11 +86,6 @@ def born_forward(story: Story, one: Pass) -> Finding:
     )
 
 
-def is_zero(value: Value | None) -> bool:
-    summary = None if value is None else value.summary
-    return value is None or (summary is not None and summary.norm == 0)
-
-
 def born_here(event: ForwardEvent) -> bool:
     if event.op in MEANT or event.parent is not None:
         return False
@@ -116,7 +101,7 @@ def born_backward(story: Story, node: BackwardEvent, harm: UpdateEvent | Pass) -
     inputs = twin.inputs if isinstance(twin, ForwardEvent) else ()
     source = twin.source if twin is not None else node.source
     where = quoted(source.code) if source is not None else node.op
-    zero = all(is_zero(value) for value in node.upstream)
+    zero = all(value is None or is_zero(value) for value in node.upstream)
     unused = " although the gradient that arrives is zero, as on the unused side of a `where`: 0 x Inf" if zero else ""
     effect = f"{harm.tensor} is updated with it" if isinstance(harm, UpdateEvent) else "the run does not survive it"
     return Finding(

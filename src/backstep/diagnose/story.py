@@ -159,10 +159,11 @@ class Story:
 
     def _forward(self, event: ForwardEvent) -> None:
         self.forwards.append(event)
+        written = event.parent is None
         for value in event.inputs:
-            if event.parent is None:
+            if written:
                 self.readers[value.tensor].append(event.position)
-            if value.tensor in self.trace.leaves and event.grad_enabled and value.requires_grad:
+            if written and value.tensor in self.trace.leaves and event.grad_enabled and value.requires_grad:
                 self._leaf(value.tensor).uses.append(event.position)
             owner = self.trace.grads.get(value.tensor)
             if owner is not None and event.op not in MEASURES:

@@ -1,0 +1,42 @@
+"""Lines of the script that left no event: where an optimizer was made, where a model was switched to eval.
+
+A rule asks here only when recorded facts have proven a fault, to name the line that caused it.
+"""
+
+from __future__ import annotations
+
+import re
+
+from backstep.diagnose.story import Story
+from backstep.trace.event import Event, Source
+
+
+def optimizer_made(story: Story, step: Event) -> Source | None:
+    """Where the optimizer of a step was made: the last assignment to the name that the step was called on."""
+    if step.source is None:
+        return None
+    receiver = re.match(r"\s*([\w.\[\]]+)\.step\s*\(", step.source.code)
+    if receiver is None:
+        return None
+    lines = lines_like(story, step.source.file, rf"(?<![\w.]){re.escape(receiver[1])}\s*(?::[^=]+)?=[^=]")
+    return lines[0] if lines else None
+
+
+def switched_to_eval(story: Story, use: Event) -> Source | None:
+    """The `.eval()` that stands nearest before a line, else the nearest after it."""
+    if use.source is None:
+        return None
+    lines = lines_like(story, use.source.file, r"\.eval\(\)|\.train\(False\)")
+    before = [line for line in lines if line.line <= use.source.line]
+    return before[-1] if before else lines[0] if lines else None
+
+
+def lines_like(story: Story, file: str, pattern: str) -> list[Source]:
+    """The lines of a file in which a pattern is found, but for comments."""
+    found = []
+    for number, line in enumerate(story.trace.sources.get(file, "").splitlines(), 1):
+        code = line.split("#", 1)[0].rstrip()
+        if re.search(pattern, code):
+            start = len(code) - len(code.lstrip())
+            found.append(Source(file, number, start, number, len(code), code.strip()))
+    return found

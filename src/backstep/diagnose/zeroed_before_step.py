@@ -1,0 +1,95 @@
+"""What a backward pass delivered is cleared before any update has used it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from backstep.diagnose.finding import Finding, Level, NotLooked, Related, Rule
+from backstep.diagnose.magnitude import is_nonzero, is_zero
+from backstep.diagnose.story import Leaf, Story, line_of, uses_gradient
+from backstep.diagnose.wording import at, listed, size, told
+from backstep.trace.event import AccumulateEvent, ForwardEvent, UpdateEvent, ZeroGradEvent
+
+HABIT = 3
+"""So often it must happen: a step that is skipped now and then is no fault."""
+
+
+@dataclass(slots=True)
+class Fate:
+    """What became of the contributions that one line's passes made to a leaf."""
+
+    leaf: Leaf
+    lost: list[tuple[AccumulateEvent, ZeroGradEvent]] = field(default_factory=list)
+    used: int = 0
+
+
+def fates_of(leaf: Leaf) -> dict[tuple[str, int] | None, Fate]:
+    """For each line with a backward pass: how often its contribution was used, or cleared unused."""
+    fates: defaultdict[tuple[str, int] | None, Fate] = defaultdict(lambda: Fate(leaf))
+    held: list[AccumulateEvent] = []
+    for act in leaf.acts:
+        match act:
+            case AccumulateEvent():
+                held.append(act)
+            case ZeroGradEvent():
+                for one in held:
+                    if is_nonzero(one.arrived):
+                        fates[line_of(one)].lost.append((one, act))
+                held = []
+            case UpdateEvent() if not uses_gradient(act):
+                pass
+            case UpdateEvent() | ForwardEvent():
+                for one in held:
+                    fates[line_of(one)].used += 1
+                held = []
+    return fates
+
+
+def look(story: Story) -> Iterator[Finding | NotLooked]:
+    fates = [(line, fate) for leaf in story.leaves.values() for line, fate in fates_of(leaf).items()]
+    serving = {line for line, fate in fates if fate.used and not fate.lost}
+    by_line: defaultdict[tuple[str, int] | None, list[Fate]] = defaultdict(list)
+    for line, fate in fates:
+        if line not in serving and len(fate.lost) >= HABIT and len(fate.lost) > fate.used and harmful(story, fate):
+            by_line[line_of(fate.lost[0][1])].append(fate)
+    for cleared in by_line.values():
+        yield found(cleared)
+
+
+def harmful(story: Story, fate: Fate) -> bool:
+    """Whether the loss was not meant: an update found nothing, or only the last pass of several."""
+    if any(update.by.startswith("LBFGS") for update in fate.leaf.updates):
+        return False  # it tries several points a step, each with a pass of its own
+    if fate.used:
+        return True
+    empty = [update for update in fate.leaf.writes if ".step" in update.by and is_zero(update.grad)]
+    if empty:
+        return True
+    # Without an event of the step itself (it found only None) the script's text says that there is one.
+    return not story.trained and any(".step(" in text for text in story.trace.sources.values())
+
+
+def found(cleared: list[Fate]) -> Finding:
+    fate = cleared[0]
+    arrived, emptied = fate.lost[0]
+    names = listed(one.leaf.name for one in cleared)
+    times = told(len(fate.lost), "pass", "passes")
+    rest = (
+        f"; the updates use only what is left, {fate.used} of {fate.used + len(fate.lost)} contributions"
+        if fate.used
+        else "; no update ever uses them"
+    )
+    return Finding(
+        Level.ERROR,
+        f"The gradients of {names} are cleared here before any update has used them, after {times}{rest}.",
+        "Clear the gradients after the update, or before the first backward pass that counts for it.",
+        emptied.source,
+        (arrived.position, emptied.position, *(zero.position for _, zero in fate.lost[1:3])),
+        f"{arrived.tensor}.grad = {size(emptied.before)} → {size(emptied.after)}",
+        (Related(arrived.source, f"delivers what is cleared on {at(emptied.source)}"),),
+    )
+
+
+RULE = Rule("zeroed-before-step", "gradients are cleared before an update has used them", look)
