@@ -20,8 +20,9 @@ from backstep.recorder.mode import Recording, sequence_number
 from backstep.recorder.nodes import ACCUMULATE, KEY, NO_GRAD, Twin
 from backstep.recorder.scribe import ACCUMULATE as ACCUMULATION
 from backstep.recorder.scribe import BACKWARD, BACKWARD_END, BACKWARD_START, IN_BACKWARD
-from backstep.recorder.session import Session
-from backstep.recorder.snapshot import NAME, Shot, disable_dispatch, disable_function
+from backstep.recorder.session import Session, ThreadState
+from backstep.recorder.snapshot import NAME, Shot, disable_function, unseen
+from backstep.recorder.stack import is_active
 
 dispatch_modes = torch._C._len_torch_dispatch_stack
 
@@ -45,7 +46,7 @@ class Pass:
         self.handles: list[Any] = []
         self.leaves: set[Any] = set()
         """The `AccumulateGrad` nodes."""
-        self.keeps_locals = session.options.local_entries > 0
+        self.keeps_locals = session.local_entries > 0
         self.unnamed = session.text("grad")
         self.no_grad = session.text(NO_GRAD)
         self._gradients = session.gradient_names
@@ -96,6 +97,25 @@ class Pass:
         self.leaves.clear()
 
 
+class alone:
+    """Nothing of the user's, and nothing of ours, sees what a hook does. Half of what `Session.guarded` costs."""
+
+    __slots__ = ("_busy", "_function", "_state")
+
+    def __init__(self, state: ThreadState) -> None:
+        self._state = state
+
+    def __enter__(self) -> None:
+        state = self._state
+        self._busy, state.busy = state.busy, True
+        self._function = unseen() if dispatch_modes() else disable_function()
+        self._function.__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        self._function.__exit__(*error)
+        self._state.busy = self._busy
+
+
 class NodeRun:
     """A node in a pass. One hook sees both sides: it runs when the node has, before what it saved is let go."""
 
@@ -123,21 +143,12 @@ class NodeRun:
 
     def after(self, left: Any, arrived: Any) -> None:
         session = self._pass.session
-        if not session.enabled:
-            return
-        state = session.thread
-        busy, state.busy = state.busy, True
-        try:
-            with disable_function():
-                if dispatch_modes():
-                    with disable_dispatch():
-                        self._record(session, left, arrived)
-                else:
+        if session.enabled:
+            try:
+                with alone(session.thread):
                     self._record(session, left, arrived)
-        except Exception as error:
-            session.failed("a node", error)
-        finally:
-            state.busy = busy
+            except Exception as error:
+                session.failed("a node", error)
 
     def _record(self, session: Session, left: Any, arrived: Any) -> None:
         backward, node, targets = self._pass, self._node, self._targets
@@ -185,7 +196,7 @@ class NodeRun:
 class LeafRun:
     """An `AccumulateGrad` node in a pass."""
 
-    __slots__ = ("_arrived", "_before", "_empty", "_node", "_pass")
+    __slots__ = ("_arrived", "_before", "_called", "_empty", "_node", "_pass")
 
     def __init__(self, backward: Pass, node: Any) -> None:
         self._pass = backward
@@ -193,40 +204,50 @@ class LeafRun:
         self._arrived: Shot | None = None
         self._before: Shot | None = None
         self._empty = True
+        self._called = 0
 
     def before(self, grads: Any) -> None:
         session = self._pass.session
-        if not session.enabled:
-            return
-        with session.guarded("an accumulation"):
-            variable = self._node.variable
-            leaf = session.tensors.leaf(variable)
-            grad = variable.grad
-            self._before, self._empty = None, True
-            if grad is not None:
-                session.tensors.gradient(grad, leaf)
-                self._before = session.camera.snap(grad)
-                self._empty = is_zero(grad, self._before)
-            # A clone: to keep the tensor that arrives would make the engine copy it instead of taking it over.
-            called = self._pass.gradient_of(leaf.name_number)
-            self._arrived = None if grads[0] is None else session.camera.gradient(grads[0], called)
+        if session.enabled:
+            try:
+                with alone(session.thread):
+                    self._arrive(session, grads)
+            except Exception as error:
+                session.failed("an accumulation", error)
+
+    def _arrive(self, session: Session, grads: Any) -> None:
+        variable = self._node.variable
+        leaf = session.tensors.leaf(variable)
+        grad = variable.grad
+        self._before, self._empty = None, True
+        if grad is not None:
+            session.tensors.gradient(grad, leaf)
+            self._before = session.camera.snap(grad)
+            self._empty = is_zero(grad, self._before)
+        # A clone: to keep the tensor that arrives would make the engine copy it instead of taking it over.
+        self._called = self._pass.gradient_of(leaf.name_number)
+        self._arrived = None if grads[0] is None else session.camera.gradient(grads[0], self._called)
 
     def after(self, _: Any, arrived: Any) -> None:
         session = self._pass.session
-        shot = self._arrived
-        if not session.enabled or shot is None:
-            return
-        with session.guarded("an accumulation"):
-            variable = self._node.variable
-            leaf = session.tensors.leaf(variable)
-            after = None
-            grad = variable.grad
-            if grad is not None:
-                session.tensors.gradient(grad, leaf)
-                after = session.camera.same(grad, arrived[0], shot, self._pass.gradient_of(leaf.name_number))
-            row = ("accumulate", leaf.number, self._before, shot, after, self._empty)
-            session.emit(ACCUMULATION, IN_BACKWARD, self._pass.where, row, subject=leaf.number)
+        if session.enabled and self._arrived is not None:
+            try:
+                with alone(session.thread):
+                    self._record(session, self._arrived, arrived[0])
+            except Exception as error:
+                session.failed("an accumulation", error)
         self._before = self._arrived = None
+
+    def _record(self, session: Session, shot: Shot, arrived: torch.Tensor) -> None:
+        variable = self._node.variable
+        leaf = session.tensors.leaf(variable)
+        after = None
+        grad = variable.grad
+        if grad is not None:
+            session.tensors.gradient(grad, leaf)
+            after = session.camera.same(grad, arrived, shot, self._called)
+        row = ("accumulate", leaf.number, self._before, shot, after, self._empty)
+        session.emit(ACCUMULATION, IN_BACKWARD, self._pass.where, row, subject=leaf.number)
 
 
 def reason(session: Session, node: Any) -> str:
@@ -287,7 +308,7 @@ class Engine:
             return self._original(outputs, *args, **kwargs)
         state.backward = backward
         try:
-            if active(self._mode):
+            if is_active(self._mode):
                 captured = self._original(outputs, *args, **kwargs)
             else:
                 # A function mode is off while it handles `backward`; what user code runs in there is to be seen too.
@@ -312,7 +333,7 @@ class Engine:
         grads, retain, create, inputs = (*args, None, None, None, ())[:4]
         roots = [output for output in outputs if isinstance(output, torch.Tensor)]
         where = session.where(4)
-        camera.epoch += 1
+        camera.flow += 1
         backward = Pass(session, next(session.passes), where)
         shots = tuple(camera.snap(root) for root in roots)
         seeds = tuple(
@@ -346,11 +367,6 @@ class Engine:
             shots = tuple(None if grad is None else session.camera.snap(grad, "grad") for grad in captured)
         row = ("backward_end", backward.number, shots)
         session.emit(BACKWARD_END, IN_BACKWARD, backward.where, row, subject=backward.number)
-
-
-def active(mode: Recording) -> bool:
-    """Whether the mode sees what is called now."""
-    return any(other is mode for other in torch.overrides._get_current_function_mode_stack())
 
 
 def without_ours(traceback: Any) -> Any:

@@ -224,10 +224,15 @@ class Frames:
         inner = frame
         key: Any = None
         callee: FrameType | None = None
-        while inner is not None and kinds.get(id(inner.f_code)) == TORCH:
-            key = (key, id(inner.f_code), inner.f_lasti)
-            callee, inner = inner, inner.f_back
-        if inner is not None and kinds.get(id(inner.f_code), TORCH) < TORCH:
+        while inner is not None:
+            kind = kinds.get(id(inner.f_code), END)
+            if kind == TORCH:
+                key = (key, id(inner.f_code), inner.f_lasti)
+                callee = inner
+            elif kind != HIDDEN:
+                break
+            inner = inner.f_back
+        if inner is not None and kind < TORCH:
             activation = loops.find(inner.f_trace)
             if activation is not None and activation.spots is not None:
                 spot = activation.spots.get(inner.f_lasti if key is None else (key, inner.f_lasti))

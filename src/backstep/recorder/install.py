@@ -18,21 +18,22 @@ def install_torch(session: Session) -> Callable[[], None]:
     from backstep.recorder.backward import Engine
     from backstep.recorder.functions import CustomFunctions
     from backstep.recorder.mode import Recording
-    from backstep.recorder.modules import Modules, put_under_stack, take_from_stack
+    from backstep.recorder.modules import Modules
     from backstep.recorder.optimizers import Optimizers
+    from backstep.recorder.stack import is_active, put_under_stack, take_from_stack
 
     mode = Recording(session)
     stack = ExitStack()
     original: Any = torch.autograd.graph._engine_run_backward
     stack.callback(Engine(session, mode, original).install())
     stack.callback(CustomFunctions(session).install())
-    stack.callback(Optimizers(session).install())
+    stack.callback(Optimizers(session, mode).install())
     stack.callback(Modules(session, mode).install())
     # Under what the user has entered already: that is left first, and must find itself on top.
     put_under_stack(mode)
 
     def leave() -> None:
-        if any(other is mode for other in torch.overrides._get_current_function_mode_stack()):
+        if is_active(mode):
             take_from_stack(mode)
         clear_tokens(sys._getframe())
 

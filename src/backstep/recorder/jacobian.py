@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.autograd.function import BackwardCFunction
 
-from backstep.recorder.snapshot import WIDENED, Pending, first_line, unreadable
+from backstep.recorder.snapshot import WIDENED, Pending, first_line, unreadable, wrapped
 
 if TYPE_CHECKING:
     from backstep.recorder.session import Session
@@ -80,6 +80,10 @@ def local_gradients(
 
     `arrived` is what came to the node, `left` what went from it: in shape and dtype what its inputs are.
     """
+    if name in ELEMENTWISE and not packed and len(arrived) == 1 and is_number(arrived[0]):
+        rows = of_number(node, arrived[0], targets)
+        if rows is not None:
+            return rows
     needed = [index for index, (target, _) in enumerate(targets) if target is not None]
     reason = why_not(node, arrived, packed)
     if reason or not needed:
@@ -101,6 +105,39 @@ def local_gradients(
     finally:
         if state:
             set_grad_enabled(True)
+
+
+def is_number(grad: Any) -> bool:
+    """A single real number in memory, in a pass that builds no graph: the commonest gradient in a lesson."""
+    return (
+        type(grad) is torch.Tensor
+        and grad.dtype in REAL
+        and grad.is_cpu
+        and not grad.dim()
+        and not wrapped(grad)
+        and not is_grad_enabled()
+    )
+
+
+def of_number(node: Any, grad: torch.Tensor, targets: Any) -> dict[int, Row] | None:
+    """The local gradients of a node whose output is one number; None when there is more to it."""
+    ones = ONES.get(grad.dtype)
+    if ones is None:
+        ones = ONES[grad.dtype] = torch.ones_like(grad)
+    results = node(ones)
+    if type(results) is not tuple:
+        results = (results,)
+    rows: dict[int, Row] = {}
+    for index, (target, _) in enumerate(targets):
+        if target is not None:
+            result = results[index]
+            if result is None or result.dtype not in REAL or result.dim() or not result.is_cpu:
+                return None
+            rows[index] = ("elementwise", (), result.item(), -1, 0, REAL[result.dtype])
+    return rows
+
+
+REAL = {torch.float32: "float32", torch.float64: "float64"}
 
 
 def omitted(session: Session, form: str, reason: str) -> Row:
@@ -147,7 +184,7 @@ def elementwise(
     session: Session, node: Any, grad: torch.Tensor, needed: list[int], left: Any
 ) -> dict[int, Row] | None:
     """One run with ones; None when what comes out is not in the output's shape."""
-    limit = session.options.local_entries
+    limit = session.local_entries
     if grad.numel() > limit:
         reason = f"{grad.numel()} entries, more than {limit} are kept"
         return dict.fromkeys(needed, omitted(session, "elementwise", reason))
@@ -176,7 +213,7 @@ def whole(
     session: Session, node: Any, name: str, targets: Any, arrived: Any, left: Any, needed: list[int]
 ) -> dict[int, Row]:
     """The whole Jacobian of each needed edge, where it is small enough."""
-    limit = session.options.local_entries
+    limit = session.local_entries
     rows = sum(grad.numel() * (2 if grad.is_complex() else 1) for grad in arrived if grad is not None)
     shapes = {index: input_shape(targets[index], left[index] if index < len(left) else None) for index in needed}
     found: dict[int, Row] = {}

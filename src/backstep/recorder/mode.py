@@ -146,18 +146,13 @@ class Recording(TorchFunctionMode):
         state = session.thread
         frame = sys._getframe(1)
         run = self._caller(frame)
-        if (
-            function.sort is Sort.BARE
-            or not session.enabled
-            or state.busy
-            or (state.step is not None and state.step.running())
-        ):
+        if function.sort is Sort.BARE or not session.enabled or state.busy:
             try:
                 result = run(func, args, kwargs)
             except BaseException as error:
                 error.__traceback__ = strip(error.__traceback__)
                 raise
-            if function.observed and session.enabled and not state.busy:
+            if function.observed and session.enabled and not state.busy and not self._knows(result):
                 with session.guarded(function.op):
                     self._observe(function, args, result)
             return result
@@ -212,6 +207,11 @@ class Recording(TorchFunctionMode):
             caller = self._callers[key] = FunctionType(code, frame.f_globals)
             self._session.frames.hide(code)
         return caller
+
+    def _knows(self, result: Any) -> bool:
+        """Whether this is known to be a leaf's gradient, or is none."""
+        entry = self._session.tensors.entries.get(id(result))
+        return result is None or (entry is not None and entry.grad_of is not None)
 
     def _observe(self, function: Function, args: Any, result: Any) -> None:
         """A call that is no event tells something all the same."""

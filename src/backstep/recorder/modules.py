@@ -18,6 +18,7 @@ from backstep.recorder.frames import Spot
 from backstep.recorder.mode import Parts, Recording
 from backstep.recorder.scribe import FORWARD, IN_FORWARD
 from backstep.recorder.session import Session
+from backstep.recorder.stack import is_active, put_under_stack, take_from_stack
 from backstep.recorder.tensors import BOUND, EXPRESSION, OPERAND, PARAMETER
 
 FUSED = (nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerEncoder)
@@ -130,8 +131,7 @@ class Modules:
     # the fused paths of attention in eval
 
     def _leave_mode(self, module: nn.Module) -> None:
-        stack = torch.overrides._get_current_function_mode_stack()
-        if not any(mode is self._mode for mode in stack):
+        if not is_active(self._mode):
             return
         parts = AtenOps(self._session)
         take_from_stack(self._mode)
@@ -164,23 +164,3 @@ class AtenOps(Parts):
 def receiver(expression: str) -> str:
     """What was called: `model` of `model(x)`."""
     return expression.split("(", 1)[0].strip() or "model"
-
-
-def take_from_stack(mode: Recording) -> None:
-    """Takes a mode out of the stack of function modes, wherever in it it is."""
-    above = []
-    while True:
-        top = torch.overrides._pop_mode()
-        if top is mode:
-            break
-        above.append(top)
-    for other in reversed(above):
-        torch.overrides._push_mode(other)
-
-
-def put_under_stack(mode: Recording) -> None:
-    """Puts a mode at the bottom of the stack: what the user entered later leaves before it."""
-    above = [torch.overrides._pop_mode() for _ in range(torch._C._len_torch_function_stack())]
-    torch.overrides._push_mode(mode)
-    for other in reversed(above):
-        torch.overrides._push_mode(other)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import weakref
 from collections.abc import Callable
 from types import FrameType
@@ -12,29 +13,46 @@ import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from backstep.recorder.frames import Where, token_of
+from backstep.recorder.mode import Recording
 from backstep.recorder.scribe import IN_UPDATE, UPDATE
 from backstep.recorder.session import Session
 from backstep.recorder.snapshot import Shot
+from backstep.recorder.stack import is_active, put_under_stack, take_from_stack
 
 
 class Step:
-    """An optimizer step under way. It ends with its frame, so that one that raised is not taken for running."""
+    """An optimizer step under way. It ends with its frame, so that one that raised is not taken for running.
 
-    __slots__ = ("_frame", "by", "changes", "closure", "optimizer", "outer", "where")
+    What it does inside is one update a parameter, so the mode is away meanwhile: an Adam step is a hundred calls.
+    """
 
-    def __init__(self, optimizer: Any, frame: FrameType, where: Where, outer: Any) -> None:
+    def __init__(self, optimizer: Any, frame: FrameType, where: Where, outer: Step | None, mode: Recording) -> None:
         self.optimizer = optimizer
         self.where = where
         self.outer = outer
-        self.closure = 0
-        """How many of the user's closures it is inside."""
         self.changes: list[Change] = []
         self.by = f"{type(optimizer).__name__}.step"
+        self._mode = mode
+        self._away = False
+        self._thread = threading.get_ident()
         token = token_of(frame)
-        self._frame: Callable[[], Any] = (lambda: True) if isinstance(token, int) else weakref.ref(token)
+        self._ended: Any = None
+        if not isinstance(token, int):
+            # A step that raises calls no hook. Its frame goes, and with it the token.
+            resume = weakref.WeakMethod(self.resume)
+            self._ended = weakref.ref(token, lambda _: None if (method := resume()) is None else method())
 
-    def running(self) -> bool:
-        return self.closure == 0 and self._frame() is not None
+    def pause(self) -> None:
+        """The mode sees nothing of what the optimizer does."""
+        if is_active(self._mode):
+            take_from_stack(self._mode)
+            self._away = True
+
+    def resume(self) -> None:
+        """The mode is there again, for a closure of the user's or for good."""
+        if self._away and threading.get_ident() == self._thread:
+            self._away = False
+            put_under_stack(self._mode)
 
 
 class Change:
@@ -50,15 +68,16 @@ class Change:
         self.grad: Shot | None = None
         if parameter.grad is not None:
             session.tensors.gradient(parameter.grad, leaf)
-            self.grad = session.camera.snap(parameter.grad)
+            self.grad = session.camera.snap(parameter.grad, counted=not distributed())
         self.state = state_of(session, optimizer, parameter)
 
 
 class Optimizers:
     """The hooks around every optimizer's step."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, mode: Recording) -> None:
         self._session = session
+        self._mode = mode
 
     def install(self) -> Callable[[], None]:
         handles = [register_optimizer_step_pre_hook(self._before), register_optimizer_step_post_hook(self._after)]
@@ -74,13 +93,19 @@ class Optimizers:
         if not session.enabled:
             return None
         with session.guarded("an optimizer step"):
-            step = Step(optimizer, sys._getframe(1), session.where(2), session.thread.step)
+            outer = session.thread.step
+            if outer is not None and outer.optimizer is optimizer:
+                outer.resume()  # it raised, and under a tracer nothing told so
+                outer = outer.outer
+            step = Step(optimizer, sys._getframe(1), session.where(2), outer, self._mode)
             for group in optimizer.param_groups:
                 for parameter in group["params"]:
                     if parameter.grad is not None or any(callable(a) for a in (*args, *kwargs.values())):
                         step.changes.append(Change(session, optimizer, group, parameter))
             session.thread.step = step
-            return self._with_closure(step, args, kwargs)
+            changed = self._with_closure(step, args, kwargs)
+            step.pause()
+            return changed
         return None
 
     def _with_closure(self, step: Step, args: Any, kwargs: dict[str, Any]) -> Any:
@@ -88,11 +113,11 @@ class Optimizers:
 
         def seen(closure: Callable[[], Any]) -> Callable[[], Any]:
             def run() -> Any:
-                step.closure += 1
+                step.resume()
                 try:
                     return closure()
                 finally:
-                    step.closure -= 1
+                    step.pause()
 
             return run
 
@@ -106,6 +131,7 @@ class Optimizers:
         step = session.thread.step
         if step is None or step.optimizer is not optimizer:
             return
+        step.resume()
         session.thread.step = step.outer
         if not session.enabled:
             return
@@ -132,6 +158,11 @@ class Optimizers:
         session.emit(UPDATE, IN_UPDATE, step.where, row, subject=leaf.number)
 
 
+def distributed() -> bool:
+    """Whether gradients may be reduced between processes, which no version counts."""
+    return torch.distributed.is_available() and torch.distributed.is_initialized()
+
+
 def has_closure(step: Step) -> bool:
     """LBFGS and its like compute the gradients inside the step."""
     return any(change.grad is None for change in step.changes) or step.by.startswith("LBFGS")
@@ -148,7 +179,7 @@ def state_of(session: Session, optimizer: Any, parameter: torch.Tensor) -> dict[
     """The optimizer's tensors for a parameter."""
     state = optimizer.state.get(parameter) or {}
     return {
-        str(name): session.camera.snap(value, str(name))
+        str(name): session.camera.snap(value, str(name), counted=True)
         for name, value in state.items()
         if isinstance(value, torch.Tensor)
     }

@@ -50,6 +50,7 @@ class Session:
 
     def __init__(self, writer: TraceWriter, options: Options, folder: str) -> None:
         self.options = options
+        self.local_entries = options.local_entries
         self.scribe = Scribe(writer, options)
         self.text = self.scribe.text
         self.tensors = Tensors(self.scribe.tell, self.text, self.scribe.text_of)

@@ -26,6 +26,8 @@ TENSOR, VERSION, NAME, META, SCALAR, PAYLOAD, OMITTED = range(7)
 INTEGERS = (torch.int8, torch.uint8, torch.int16, torch.int32, torch.int64)
 IN_THE_ROW = frozenset({torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.bool, *INTEGERS})
 """A single number of these types lies in the row itself."""
+NUMPY = frozenset({torch.float32, torch.float64, torch.bool, *INTEGERS})
+"""Types that numpy has as they are."""
 WIDENED = {torch.bfloat16: torch.float32, torch.float16: torch.float32, torch.complex32: torch.complex64}
 MOST_SHARED = 4096
 """Addresses of memory that others may write, beyond which every memory is taken for such."""
@@ -105,6 +107,8 @@ class Camera:
         self._shared: set[int] = set()
         self.epoch = 0
         """Grows when something unseen may have written to tensors without counting it."""
+        self.flow = 0
+        """Grows with each backward pass."""
 
     # what may have changed unseen
 
@@ -136,12 +140,15 @@ class Camera:
 
     # shots
 
-    def snap(self, tensor: torch.Tensor, name: str = "") -> Shot:
-        """The tensor as it is now; to be called where nothing of the user's looks on (`unseen`)."""
+    def snap(self, tensor: torch.Tensor, name: str = "", *, counted: bool = False) -> Shot:
+        """The tensor as it is now; to be called where nothing of the user's looks on (`unseen`).
+
+        `counted`: whoever writes to it, but for an optimizer's step, is counted in its version.
+        """
         entry = self._entries.get(id(tensor))
         if entry is None:
             entry = self._tensors.new(tensor, name)
-        return self.shoot(tensor, entry, entry.name_number)
+        return self.shoot(tensor, entry, entry.name_number, counted=counted)
 
     def gradient(self, tensor: torch.Tensor, name: int) -> Shot:
         """A gradient on its way: named by what it is the gradient of, wherever else its memory serves."""
@@ -150,8 +157,10 @@ class Camera:
             entry = self._tensors.called(tensor, name)
         return self.shoot(tensor, entry, name or entry.name_number, flowing=True)
 
-    def shoot(self, tensor: torch.Tensor, entry: Entry, name: int, *, flowing: bool = False) -> Shot:
-        """`flowing`: nothing of the user's that does not count versions can run between this and the last shot."""
+    def shoot(
+        self, tensor: torch.Tensor, entry: Entry, name: int, *, flowing: bool = False, counted: bool = False
+    ) -> Shot:
+        """`flowing`: on its way through a backward pass, where all writing is counted until the pass ends."""
         try:
             version = tensor._version
         except RuntimeError:
@@ -170,7 +179,7 @@ class Camera:
             if (
                 entry.payload_version == version
                 and entry.payload_epoch == self.epoch
-                and (flowing or kind.trusted)
+                and (kind.trusted or counted or (flowing and entry.payload_flow == self.flow))
                 and not (self._shared and self._is_shared(tensor))
             ):
                 return (entry.number, version, name, kind.number, None, entry.payload, kind.omitted)
@@ -180,7 +189,8 @@ class Camera:
             why = self._text(f"cannot be read: {first_line(error)}")
             return (entry.number, version, name, kind.number, None, -1, why)
         self._scribe.hold(payload.nbytes)
-        entry.payload, entry.payload_version, entry.payload_epoch = payload, version, self.epoch
+        entry.payload, entry.payload_version = payload, version
+        entry.payload_epoch, entry.payload_flow = self.epoch, self.flow
         return (entry.number, version, name, kind.number, None, payload, kind.omitted)
 
     def same(self, tensor: torch.Tensor, original: torch.Tensor, shot: Shot, name: int) -> Shot:
@@ -188,7 +198,8 @@ class Camera:
         entry = self._tensors.called(tensor, name)
         payload = shot[PAYLOAD]
         if isinstance(payload, Pending) and self._same_numbers(tensor, original, in_order=payload.keep):
-            entry.payload, entry.payload_version, entry.payload_epoch = payload, tensor._version, self.epoch
+            entry.payload, entry.payload_version = payload, tensor._version
+            entry.payload_epoch, entry.payload_flow = self.epoch, self.flow
         return self.shoot(tensor, entry, name or entry.name_number, flowing=True)
 
     @staticmethod
@@ -233,10 +244,6 @@ class Camera:
 
     def _clone(self, tensor: torch.Tensor, kind: Kind) -> torch.Tensor:
         if kind.strided:
-            if tensor.is_conj():
-                tensor = tensor.resolve_conj()
-            if tensor.is_neg():
-                tensor = tensor.resolve_neg()
             with below_autograd():
                 return tensor.clone()
         # Reading a sparse tensor can count as a change of it.
@@ -264,9 +271,13 @@ def first_line(error: BaseException) -> str:
 
 def to_array(tensor: torch.Tensor) -> np.ndarray[Any, Any]:
     """The numbers of a clone, little-endian and contiguous; half precision widened."""
-    with unseen(), below_autograd():
-        tensor = tensor.detach().to(WIDENED.get(tensor.dtype, tensor.dtype)).cpu().contiguous()
+    if tensor.dtype in NUMPY and tensor.is_cpu and not tensor.requires_grad and tensor.is_contiguous():
         array: np.ndarray[Any, Any] = tensor.numpy()
+        return array
+    with unseen(), below_autograd():
+        tensor = tensor.detach().resolve_conj().resolve_neg()
+        tensor = tensor.to(WIDENED.get(tensor.dtype, tensor.dtype)).cpu().contiguous()
+        array = tensor.numpy()
     return array
 
 

@@ -16,7 +16,7 @@ class Entry(weakref.ref[Any]):
 
     __slots__ = (
         "base", "factor", "grad_of", "key", "leaf", "name", "name_number", "number", "origin", "payload",
-        "payload_epoch", "payload_version", "rank",
+        "payload_epoch", "payload_flow", "payload_version", "rank",
     )  # fmt: skip
 
     key: int
@@ -35,9 +35,10 @@ class Entry(weakref.ref[Any]):
     factor: float | None
     """... by multiplication with this number alone."""
     payload: Any
-    """What was kept of the tensor last, when it had `payload_version`, in `payload_epoch`."""
+    """What was kept of the tensor last: when it had `payload_version`, in the camera's epoch and flow."""
     payload_version: int
     payload_epoch: int
+    payload_flow: int
 
 
 class Tensors:
@@ -90,7 +91,7 @@ class Tensors:
         entry.rank = EXPRESSION
         entry.leaf = False
         entry.grad_of = entry.base = entry.origin = entry.factor = entry.payload = None
-        entry.payload_version = entry.payload_epoch = -1
+        entry.payload_version = entry.payload_epoch = entry.payload_flow = -1
         self.entries[entry.key] = entry
         return entry
 

@@ -148,17 +148,21 @@ def _summarize(flat: Array) -> Summary | None:
     """The summary, in few passes, since a recorder makes one of every large tensor; None unless all is finite."""
     if not flat.size:
         return Summary(None, None, None, None, None, 0, 0, 0)
-    numbers = flat.astype(np.float64)
-    mean = float(numbers.sum()) / flat.size
-    work = numbers * numbers
-    square = float(work.sum())
+    numbers = flat.astype(np.float64, copy=False)
+    square = float((numbers * numbers).sum())  # not `dot`, whose threads would take the script's cores
     if not math.isfinite(square):
         return None
-    np.subtract(numbers, mean, out=work)
-    np.multiply(work, work, out=work)
-    std = math.sqrt(float(work.sum()) / flat.size)
-    zeros = flat.size - int(np.count_nonzero(flat))
-    return Summary(float(flat.min()), float(flat.max()), mean, std, math.sqrt(square), zeros, 0, 0)
+    mean = float(numbers.sum()) / flat.size
+    variance = square / flat.size - mean * mean
+    if variance < CANCELLED * mean * mean:
+        variance = float(np.square(numbers - mean).sum()) / flat.size
+    low, high = float(flat.min()), float(flat.max())
+    zeros = int(np.count_nonzero(flat == 0)) if low <= 0 <= high else 0
+    return Summary(low, high, mean, math.sqrt(max(variance, 0.0)), math.sqrt(square), zeros, 0, 0)
+
+
+CANCELLED = 1e-6
+"""A variance so small against the squared mean has lost digits to their difference."""
 
 
 def _summarize_finite_part(flat: Array) -> Summary:

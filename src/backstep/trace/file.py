@@ -92,10 +92,14 @@ class TraceWriter:
             raise
 
     def close(self) -> None:
-        """Folds the WAL in and leaves one file, unless a reader holds it; then the reader's owner does so later."""
+        """Folds the WAL in and leaves one file, unless a reader holds it; then the reader's owner does so later.
+
+        Even then all is in the file itself, so that a copy of it alone is the whole trace.
+        """
         if os.getpid() != self._pid:
             return
         with contextlib.suppress(sqlite3.Error):
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._connection.execute("PRAGMA journal_mode=DELETE")
         self._connection.close()
         os.close(self._lock)
