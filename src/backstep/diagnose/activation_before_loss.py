@@ -46,6 +46,8 @@ def judged(story: Story, event: ForwardEvent, made: ForwardEvent) -> Finding | N
     applied = LOGITS.get(event.op)
     if applied is not None and (made.op == applied or (made.op in PROBABILITIES and event.op != "log_softmax")):
         return twice(event, made, applied)
+    if event.op == "cross_entropy" and made.op in ("relu", "relu_") and zeros(event.inputs[0]):
+        return rectified(event, made)
     if event.op == "nll_loss" and made.op == "softmax":
         return wrong_scale(event, made, "log_softmax", "log-probabilities")
     if event.op == "kl_div" and made.op == "softmax":
@@ -73,6 +75,27 @@ def twice(event: ForwardEvent, made: ForwardEvent, applied: str) -> Finding:
         (made.position, event.position),
         numbers_of(event.inputs[0]),
         (Related(event.source, f"applies {applied} itself"),),
+    )
+
+
+def zeros(value: Value) -> bool:
+    """Whether the rectifier has really cut something off."""
+    summary = value.summary
+    return summary is not None and summary.zeros > 0
+
+
+def rectified(event: ForwardEvent, made: ForwardEvent) -> Finding:
+    summary = event.inputs[0].summary
+    count = 0 if summary is None else summary.zeros
+    return Finding(
+        Level.WARNING,
+        f"{described(made)} cuts the logits that `{event.op}` on {at(event.source)} takes off at 0: {count} of them are"
+        " exactly 0, and get no gradient.",
+        "Give the loss the raw outputs of the last layer.",
+        made.source,
+        (made.position, event.position),
+        numbers_of(event.inputs[0]),
+        (Related(event.source, "takes logits of either sign"),),
     )
 
 

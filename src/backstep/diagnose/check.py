@@ -49,8 +49,22 @@ def check(trace: Trace, selection: Selection = EVERYTHING) -> Report:
                 not_looked.append((rule.name, said.why))
             else:
                 findings.append(replace(said, rule=rule.name))
-    findings.sort(key=lambda finding: (ORDER[finding.level], finding.evidence[:1]))
-    return Report(tuple(findings), looked_at(story), tuple(not_looked))
+    causes = without_consequences(findings)
+    causes.sort(key=lambda finding: (ORDER[finding.level], finding.evidence[:1]))
+    return Report(tuple(causes), looked_at(story), tuple(not_looked))
+
+
+def without_consequences(findings: list[Finding]) -> list[Finding]:
+    """One finding a line: what a line does wrong in the first place leads to what later rules find there."""
+    blamed: set[tuple[str, int]] = set()
+    kept = []
+    for finding in findings:
+        line = None if finding.source is None else (finding.source.file, finding.source.line)
+        if line is None or line not in blamed:
+            kept.append(finding)
+        if line is not None and finding.level is not Level.NOTE:
+            blamed.add(line)
+    return kept
 
 
 def looked_at(story: Story) -> str:

@@ -21,6 +21,14 @@ RISING = 3
 """... if it rose in so many passes in a row when it did."""
 
 
+LEAP = 100.0
+"""An update that makes a weight so many times larger needs no second one."""
+SWINGS = 8
+"""So often in a row a gradient must turn round for the updates to swing."""
+KNOWN_LOSSES = frozenset("mse_loss cross_entropy l1_loss smooth_l1_loss huber_loss nll_loss".split())
+"""Losses that only a step too large makes larger; a policy's or an adversary's may rise as it should."""
+
+
 @dataclass(frozen=True, slots=True)
 class Divergence:
     """The passes of one loss up to where it left all bounds, and the update that drove it most."""
@@ -31,14 +39,78 @@ class Divergence:
 
 def look(story: Story) -> Iterator[Finding | NotLooked]:
     found = diverges(story)
-    if found is None:
+    if found is not None:
+        yield diverged(story, found)
         return
+    for passes in passes_by_line(story):
+        update = swinging(story, passes) or overshooting(story, passes)
+        if update is not None:
+            yield overshot(story, passes, update)
+            return
+
+
+def overshot(story: Story, passes: list[Pass], update: UpdateEvent) -> Finding:
+    rate = "" if update.lr is None else f" with lr {figure(update.lr)}"
+    return Finding(
+        Level.WARNING,
+        f"The loss does not fall: {figure(passes[0].loss)} at first, {figure(passes[-1].loss)} after"
+        f" {len(passes)} passes; the updates{rate} overshoot ({update.tensor} changes by {change(update)} where it is"
+        f" {size(update.before)}).",
+        "Use a smaller learning rate.",
+        optimizer_made(story, update) or update.source,
+        (passes[0].start.position, update.position, passes[-1].start.position),
+        " → ".join(figure(one.loss) for one in passes[-4:]),
+        (Related(update.source, "the update that overshoots"),),
+    )
+
+
+def swinging(story: Story, passes: list[Pass]) -> UpdateEvent | None:
+    """An update of a leaf whose gradient turns round with every step, while the loss gets nowhere."""
+    first, last = passes[0].loss, passes[-1].loss
+    if len(passes) <= SWINGS or first is None or last is None or not last > 0.9 * first > 0:
+        return None
+    for leaf in story.trained.values():
+        turns = 0
+        for one, other in pairwise(leaf.updates):
+            turns = turns + 1 if opposite(one, other) else 0
+            if turns >= SWINGS:
+                return other
+    return None
+
+
+def opposite(one: UpdateEvent, other: UpdateEvent) -> bool:
+    """Whether two gradients point in opposite directions."""
+    a = None if one.grad is None else one.grad.array
+    b = None if other.grad is None else other.grad.array
+    if a is None or b is None or not (np.isfinite(a).all() and np.isfinite(b).all()):
+        return False
+    a, b = a.astype(np.float64).ravel(), b.astype(np.float64).ravel()
+    length = float(np.linalg.norm(a) * np.linalg.norm(b))
+    return length > 0 and float(a @ b) < -0.9 * length
+
+
+def overshooting(story: Story, passes: list[Pass]) -> UpdateEvent | None:
+    """The largest of updates that change weights by half and more, where the loss ends far above its beginning."""
+    losses = [one.loss for one in passes if one.loss is not None]
+    if len(losses) < SWINGS or not all(map(math.isfinite, losses)):
+        return None
+    root = passes[0].start.roots[0]
+    made = story.maker(root.tensor, passes[0].start.position)
+    end = losses[-len(losses) // 3 :]
+    if made is None or made.op not in KNOWN_LOSSES or min(end) < 1.5 * losses[0] or np.median(end) < 2 * losses[0]:
+        return None
+    updates = [update for step in story.steps for update in step if update.grad is not None]
+    largest = max(updates, key=relative, default=None)
+    return largest if largest is not None and relative(largest) > 0.5 else None
+
+
+def diverged(story: Story, found: Divergence) -> Finding:
     losses = [one.loss for one in found.passes]
     update = found.update
     uphill = goes_up(update)
     rate = "" if update.lr is None else f" with lr {figure(update.lr)}"
     why = "go up the gradient, not down" if uphill else f"go too far{rate}"
-    yield Finding(
+    return Finding(
         Level.ERROR,
         f"The loss grows from {figure(losses[0])} to {figure(losses[-1])} in {len(losses)} passes: the updates {why}"
         f" ({update.tensor} changes by {change(update)} where it is {size(update.before)}).",
@@ -54,12 +126,8 @@ def look(story: Story) -> Iterator[Finding | NotLooked]:
 
 def diverges(story: Story) -> Divergence | None:
     """The first loss that leaves all bounds while updates follow it."""
-    by_line: dict[tuple[str, int] | None, list[Pass]] = {}
-    for one in story.passes:
-        if one.loss is not None and one.start.api == "backward":
-            by_line.setdefault(line_of(one.start), []).append(one)
-    for passes in by_line.values():
-        run = run_away(passes)
+    for passes in passes_by_line(story):
+        run = run_away(passes) or leapt(story, passes)
         if run is None:
             continue
         updates = [
@@ -68,6 +136,29 @@ def diverges(story: Story) -> Divergence | None:
         ]  # fmt: skip
         if updates:
             return Divergence(run, max(updates, key=lambda update: relative(update)))
+    return None
+
+
+def passes_by_line(story: Story) -> list[list[Pass]]:
+    """The passes from one number, those of each line together."""
+    by_line: dict[tuple[str, int] | None, list[Pass]] = {}
+    for one in story.passes:
+        if one.loss is not None and one.start.api == "backward":
+            by_line.setdefault(line_of(one.start), []).append(one)
+    return list(by_line.values())
+
+
+def leapt(story: Story, passes: list[Pass]) -> list[Pass] | None:
+    """The passes up to the first beyond all bounds, if a single update threw it there."""
+    for index, one in enumerate(passes[1:], 1):
+        first = passes[0].loss
+        if one.loss is None or first is None or not math.isfinite(first):
+            return None
+        if math.isfinite(one.loss) and abs(one.loss) < GROWN * max(abs(first), 1e-3):
+            continue
+        start, end = passes[index - 1].start.position, one.start.position
+        updates = (update for step in story.steps for update in step if start < update.position < end)
+        return passes[: index + 1] if any(relative(update) > LEAP for update in updates) else None
     return None
 
 

@@ -21,12 +21,13 @@ def look(story: Story) -> Iterator[Finding | NotLooked]:
     if diverges(story) is not None:
         return  # an overflow at the end of a divergence is told as that
     for one in story.passes:
-        if any(not_finite(root) for root in one.start.roots):
-            yield born_forward(story, one)
-            return
-        if not any(not_finite(act.arrived) for act in one.contributions):
+        bad_root = any(not_finite(root) for root in one.start.roots)
+        if not bad_root and not any(not_finite(act.arrived) for act in one.contributions):
             continue
         harm = harmed(story, one)
+        if bad_root and harm is not None:
+            yield born_forward(story, one)
+            return
         birth = next((node for node in one.nodes if born_in(node)), None)
         if harm is not None and birth is not None:
             yield born_backward(story, birth, harm)
@@ -45,11 +46,14 @@ def look(story: Story) -> Iterator[Finding | NotLooked]:
 
 def harmed(story: Story, one: Pass) -> UpdateEvent | Pass | None:
     """What shows that the bad gradient did harm: an update that used it. A step that was skipped is none."""
-    leaves = {act.number for act in one.contributions if not_finite(act.arrived)}
+    leaves = {act.number for act in one.contributions}
     for step in story.steps:
         for update in step:
             if update.position > one.start.position and update.number in leaves and uses_gradient(update):
                 return update if not_finite(update.grad) or not_finite(update.after) else None
+    bad = [other for other in story.passes if any(map(not_finite, other.start.roots))]
+    if len(bad) >= 2 and 2 * len(bad) > len(story.passes):
+        return one
     return one if story.crash is not None or (one is story.passes[-1] and not story.steps) else None
 
 
@@ -64,14 +68,7 @@ def born_forward(story: Story, one: Pass) -> Finding:
     root = one.start.roots[0]
     births = [event for event in story.ancestors(root, one.start.position) if born_here(event)]
     if not births:
-        return Finding(
-            Level.ERROR,
-            f"The loss {root.name} is not finite, and what was recorded does not show where that began.",
-            "Look at the inputs of the forward pass.",
-            one.source,
-            (one.start.position,),
-            f"{root.name} = {size(root)}",
-        )
+        return came_in(story, one, root)
     event = min(births, key=lambda birth: birth.position)
     bad = next(value for value in event.outputs if not_finite(value))
     return Finding(
@@ -82,6 +79,23 @@ def born_forward(story: Story, one: Pass) -> Finding:
         event.source,
         (event.position, one.start.position),
         numbers_of(event.inputs, bad),
+        (Related(one.source, f"{root.name} = {size(root)}"),),
+    )
+
+
+def came_in(story: Story, one: Pass, root: Value) -> Finding:
+    """No op made it: it came in with the data."""
+    bad = [event for event in story.ancestors(root, one.start.position) if any(map(not_finite, event.outputs))]
+    given = min(bad, key=lambda event: event.position, default=None)
+    value = next((v for v in (*given.inputs, *given.outputs) if not_finite(v)), root) if given is not None else root
+    return Finding(
+        Level.ERROR,
+        f"{kind_of(value)} comes in with {value.name}: no op has made it of finite numbers; the loss {root.name} on"
+        f" {at(one.source)} is not finite any more.",
+        "Clean the data before the training (drop or fill what is missing), and check it with torch.isfinite.",
+        one.source if given is None else given.source,
+        (*((given.position,) if given is not None else ()), one.start.position),
+        numbers_of((), value),
         (Related(one.source, f"{root.name} = {size(root)}"),),
     )
 

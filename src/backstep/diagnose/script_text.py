@@ -22,6 +22,17 @@ def optimizer_made(story: Story, step: Event) -> Source | None:
     return lines[0] if lines else None
 
 
+def steps_in_text(story: Story) -> bool:
+    """Whether an optimizer's step is called anywhere."""
+    return any(lines_like(story, file, r"\.step\(") for file in story.trace.sources)
+
+
+def optimizers_in_text(story: Story) -> list[Source]:
+    """The lines that make an optimizer of torch's."""
+    made = r"\boptim\.\w+\(|\b(?:SGD|Adam|AdamW|RMSprop|Adagrad|NAdam|RAdam|Adamax|Adadelta)\("
+    return [line for file in story.trace.sources for line in lines_like(story, file, made)]
+
+
 def switched_to_eval(story: Story, use: Event) -> Source | None:
     """The `.eval()` that stands nearest before a line, else the nearest after it."""
     if use.source is None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from backstep.diagnose.finding import Finding, Level, NotLooked, Related, Rule
 from backstep.diagnose.magnitude import is_nonzero, is_zero
+from backstep.diagnose.script_text import steps_in_text
 from backstep.diagnose.story import Leaf, Story, line_of, uses_gradient
 from backstep.diagnose.wording import at, listed, size, told
 from backstep.trace.event import AccumulateEvent, ForwardEvent, UpdateEvent, ZeroGradEvent
@@ -68,7 +69,7 @@ def harmful(story: Story, fate: Fate) -> bool:
     if empty:
         return True
     # Without an event of the step itself (it found only None) the script's text says that there is one.
-    return not story.trained and any(".step(" in text for text in story.trace.sources.values())
+    return not story.trained and steps_in_text(story)
 
 
 def found(cleared: list[Fate]) -> Finding:

@@ -1,0 +1,89 @@
+"""Parameters that a model uses, and its optimizer was given, get no gradient: the way to them is cut by an op."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+
+from backstep.diagnose.finding import Finding, Level, NotLooked, Related, Rule
+from backstep.diagnose.lineage import described
+from backstep.diagnose.no_gradient import fix_of
+from backstep.diagnose.script_text import optimizer_made
+from backstep.diagnose.story import Leaf, Story
+from backstep.diagnose.wording import at, listed
+from backstep.trace.event import ForwardEvent, Source
+
+ENOUGH = 2
+REACH = 400
+"""Ops that are followed from a parameter towards the loss."""
+
+
+def look(story: Story) -> Iterator[Finding | NotLooked]:
+    stepped = [leaf for leaf in story.trained.values() if ".step" in leaf.updates[0].by]
+    if not stepped or len(story.finished) < ENOUGH:
+        return
+    made = optimizer_made(story, stepped[0].updates[0])
+    by_cut: defaultdict[int, list[Leaf]] = defaultdict(list)
+    for leaf in story.leaves.values():
+        if len(leaf.uses) >= ENOUGH and not leaf.contributions and not leaf.updates:
+            cut = cut_after(story, leaf)
+            if cut is not None and held(story, leaf, made):
+                by_cut[cut.position].append(leaf)
+    first_cut: dict[Source | None, int] = {}
+    for position in sorted(by_cut):
+        first_cut.setdefault(story.event(position).source, position)
+    for position in first_cut.values():
+        event = story.event(position)
+        if isinstance(event, ForwardEvent):
+            yield found(story, event, by_cut[position], stepped[0])
+
+
+def cut_after(story: Story, leaf: Leaf) -> ForwardEvent | None:
+    """The first op after the leaf's first use that takes something with a graph and gives something without."""
+    todo, seen = [leaf.uses[0]], set[int]()
+    while todo and len(seen) < REACH:
+        position = todo.pop(0)
+        event = story.event(position)
+        if position in seen or not isinstance(event, ForwardEvent):
+            continue
+        seen.add(position)
+        if not event.grad_enabled:
+            return None  # without grad mode on purpose
+        if not any(value.requires_grad for value in event.outputs):
+            return event
+        for value in event.outputs:
+            todo += [reader for reader in story.readers[value.tensor] if reader > position]
+    return None
+
+
+def held(story: Story, leaf: Leaf, made: Source | None) -> bool:
+    """Whether the optimizer was given the whole model that the leaf is part of, and not, say, its head alone."""
+    if made is None:
+        return False
+    given = re.findall(r"([\w.]+)\.parameters\(\)", made.code)
+    use = story.event(leaf.uses[0]).source
+    called = re.match(r"(\w+)\(", use.code) if use is not None else None
+    if called is not None and not use_is_functional(called[1]):
+        return called[1] in given
+    return any("." not in name.removeprefix("self.") for name in given)
+
+
+def use_is_functional(name: str) -> bool:
+    return name in ("F", "torch", "self")
+
+
+def found(story: Story, cut: ForwardEvent, leaves: list[Leaf], trained: Leaf) -> Finding:
+    step = trained.updates[0]
+    return Finding(
+        Level.ERROR,
+        f"{listed(leaf.name for leaf in leaves)} never get a gradient: {described(cut)} cuts the way from the loss to"
+        f" them (`{cut.op}` has no gradient), while {at(step.source)} trains the rest.",
+        fix_of(cut),
+        cut.source,
+        (leaves[0].uses[0], cut.position, step.position),
+        related=(Related(story.event(leaves[0].uses[0]).source, f"uses {leaves[0].name}"),),
+    )
+
+
+RULE = Rule("detached-path", "an op cuts the way of the gradient to parameters that are to be trained", look)
