@@ -9,6 +9,8 @@ import pytest
 
 from tests import processes
 
+pytest_plugins = ["pytester"]  # which only the outermost conftest may name
+
 
 @pytest.fixture
 def record_script(tmp_path: Path) -> Callable[..., Path]:
