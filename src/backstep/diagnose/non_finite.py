@@ -46,15 +46,21 @@ def look(story: Story) -> Iterator[Finding | NotLooked]:
 
 def harmed(story: Story, one: Pass) -> UpdateEvent | Pass | None:
     """What shows that the bad gradient did harm: an update that used it. A step that was skipped is none."""
+    bad = [other for other in story.passes if any(map(not_finite, other.start.roots)) and not scaled(story, other)]
+    if len(bad) >= 2 and 2 * len(bad) > len(story.passes):
+        return one  # not finite most of the time: nobody leaves out so many steps on purpose
     leaves = {act.number for act in one.contributions}
     for step in story.steps:
         for update in step:
             if update.position > one.start.position and update.number in leaves and uses_gradient(update):
                 return update if not_finite(update.grad) or not_finite(update.after) else None
-    bad = [other for other in story.passes if any(map(not_finite, other.start.roots))]
-    if len(bad) >= 2 and 2 * len(bad) > len(story.passes):
-        return one
     return one if story.crash is not None or (one is story.passes[-1] and not story.steps) else None
+
+
+def scaled(story: Story, one: Pass) -> bool:
+    """Whether the root is a loss times a factor: its overflow is the scaler's affair while the gradients are finite."""
+    made = story.maker(one.start.roots[0].tensor, one.start.position)
+    return made is not None and made.op == "mul" and not any(map(not_finite, made.inputs))
 
 
 def born_in(node: BackwardEvent) -> bool:
