@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.test_readme import blocks
 from tests.plugin.conftest import Run
 from tests.schema import parse_export
 
@@ -24,6 +25,32 @@ def golden(run: Run, pytester: pytest.Pytester) -> Path:
     """The file that `--backstep-update` has written for `golden_test()`."""
     run(golden_test(), "--backstep-update").assert_outcomes(passed=1)
     return pytester.path / "golden" / "train.jsonl"
+
+
+MODEL = """
+model = torch.nn.Sequential()
+model.add_module("fc1", torch.nn.Linear(3, 2))
+batches = [torch.ones(4, 3)] * 3
+for parameter in model.parameters():
+    parameter.data = torch.linspace(-1, 1, parameter.numel()).view_as(parameter)
+
+
+def train(model, batches):
+    for batch in batches:
+        model(batch).square().mean().backward()
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter -= 0.1 * parameter.grad
+        model.zero_grad()
+
+"""
+"""What the example in the README speaks of. By hand, since a seed and an optimizer load half of torch."""
+
+
+def test_the_example_in_the_readme_passes(run: Run) -> None:
+    (example,) = [block for block in blocks("python") if "backprop" in block]
+    run(MODEL + example, "--backstep-update").assert_outcomes(passed=1)
+    run(MODEL + example).assert_outcomes(passed=1)
 
 
 def test_a_golden_file_is_written_and_the_same_run_equals_it(run: Run, golden: Path) -> None:
