@@ -10,7 +10,7 @@ import contextlib
 import itertools
 import os
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -133,15 +133,14 @@ class Backprop:
         with self._trace(of) as trace:
             return assertions.assert_no_findings(trace, select, ignore, folders)
 
-    @contextlib.contextmanager
-    def _trace(self, recording: Recording | None) -> Iterator[Trace]:
+    def _trace(self, recording: Recording | None) -> Trace:
         __tracebackhide__ = True
         if recording is None and not self._recordings:
             raise RuntimeError("nothing has been recorded yet: `with backprop(): ...`")
-        with (recording or self._recordings[-1]).trace as trace:
-            if not len(trace):
-                raise AssertionError("nothing can be said of an empty recording: torch did nothing in its block")
-            yield trace
+        trace = (recording or self._recordings[-1]).trace
+        if not len(trace):
+            raise AssertionError("nothing can be said of an empty recording: torch did nothing in its block")
+        return trace
 
     # what becomes of the traces
 

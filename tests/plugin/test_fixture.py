@@ -230,6 +230,7 @@ def test_it(backprop):
     backprop.assert_no_nan()
 """)
     result.stdout.fnmatch_lines(["E *AssertionError: nothing can be said of an empty recording: *"])
+    result.stdout.fnmatch_lines(["test_training.py:*: AssertionError"])
 
 
 def test_it_works_in_parallel(pytester: pytest.Pytester) -> None:
