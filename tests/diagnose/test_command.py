@@ -23,7 +23,13 @@ for step in range(5):
         w -= 0.01 * w.grad
 """
 SOUND = FAULTY + "    w.grad = None\n"
-RAISING = "import torch\nw = torch.ones(2, requires_grad=True)\nloss = w.exp().sum()\nloss.backward()\nloss.backward()\n"
+RAISING = """\
+import torch
+w = torch.ones(2, requires_grad=True)
+loss = w.exp().sum()
+loss.backward()
+loss.backward()
+"""
 
 
 @pytest.fixture
@@ -31,6 +37,12 @@ def folder(tmp_path: Path) -> Path:
     for name, text in (("faulty", FAULTY), ("sound", SOUND), ("raising", RAISING)):
         (tmp_path / f"{name}.py").write_text(text)
     return tmp_path
+
+
+@pytest.fixture
+def bad(tmp_path: Path) -> Path:
+    """A trace of the lecture's script without its zeroing."""
+    return ols_trace(tmp_path / "bad.backstep", epochs=4, zero=False)
 
 
 def rules_of(outcome: Outcome) -> list[tuple[str, int]]:
@@ -55,16 +67,16 @@ def test_a_sound_script_is_silent_on_stdout(folder: Path) -> None:
     assert "nothing found in" in outcome.stderr and "5 backward passes" in outcome.stderr
 
 
-def test_options_stand_before_or_after_the_target(folder: Path) -> None:
-    before = backstep("check", "--format", "json", "faulty.py", cwd=folder)
-    after = backstep("check", "faulty.py", "--format", "json", cwd=folder)
+def test_options_stand_before_or_after_the_target(bad: Path) -> None:
+    before = backstep("check", "--format", "json", bad, cwd=bad.parent)
+    after = backstep("check", bad, "--format", "json", cwd=bad.parent)
     assert before.stdout == after.stdout and before.code == after.code == 1
 
 
-def test_the_text_shows_the_line_with_its_numbers(folder: Path) -> None:
-    outcome = backstep("check", "faulty.py", cwd=folder)
-    assert "faulty.py:8: error missing-zero-grad" in outcome.stdout
-    assert "loss.backward()" in outcome.stdout and "w.grad = -4 (used) + -3.92" in outcome.stdout
+def test_the_text_shows_the_line_with_its_numbers(bad: Path) -> None:
+    outcome = backstep("check", bad, cwd=bad.parent)
+    assert "ols.py:14: error missing-zero-grad" in outcome.stdout
+    assert "loss.backward()" in outcome.stdout and "w.grad = -2 (used) + -1.96" in outcome.stdout
     assert "Fix: " in outcome.stdout and "Evidence: #" in outcome.stdout
 
 
@@ -83,11 +95,10 @@ def test_the_trace_is_kept_where_it_is_asked_for_and_can_be_checked_again(folder
     assert refused.code == 2 and len(refused.stderr.splitlines()) == 1
 
 
-def test_a_trace_needs_no_script(tmp_path: Path) -> None:
-    ols_trace(tmp_path / "bad.backstep", epochs=4, zero=False)
-    ols_trace(tmp_path / "good.backstep", epochs=4)
-    assert rules_of(backstep("check", "bad.backstep", "--format", "json", cwd=tmp_path)) == [("missing-zero-grad", 14)]
-    assert backstep("check", "good.backstep", cwd=tmp_path).code == 0
+def test_a_trace_needs_no_script(bad: Path) -> None:
+    ols_trace(bad.parent / "good.backstep", epochs=4)
+    assert rules_of(backstep("check", bad, "--format", "json", cwd=bad.parent)) == [("missing-zero-grad", 14)]
+    assert backstep("check", "good.backstep", cwd=bad.parent).code == 0
 
 
 def test_a_folder_of_traces_is_checked_as_a_whole(tmp_path: Path) -> None:
@@ -97,21 +108,21 @@ def test_a_folder_of_traces_is_checked_as_a_whole(tmp_path: Path) -> None:
     assert outcome.code == 1 and rules_of(outcome) == [("missing-zero-grad", 14)]
 
 
-def test_rules_are_selected_and_silenced_by_name(folder: Path) -> None:
-    assert backstep("check", "faulty.py", "--ignore", "missing-zero-grad", cwd=folder).code == 0
-    assert backstep("check", "--select", "non-finite,divergence", "faulty.py", cwd=folder).code == 0
-    assert backstep("check", "--select", "missing-zero-grad", "faulty.py", cwd=folder).code == 1
-    (folder / "pyproject.toml").write_text('[tool.backstep.check]\nignore = ["missing-zero-grad"]\n')
-    assert backstep("check", "faulty.py", cwd=folder).code == 0
+def test_rules_are_selected_and_silenced_by_name(bad: Path) -> None:
+    assert backstep("check", bad, "--ignore", "missing-zero-grad", cwd=bad.parent).code == 0
+    assert backstep("check", "--select", "non-finite,divergence", bad, cwd=bad.parent).code == 0
+    assert backstep("check", "--select", "missing-zero-grad", bad, cwd=bad.parent).code == 1
+    (bad.parent / "pyproject.toml").write_text('[tool.backstep.check]\nignore = ["missing-zero-grad"]\n')
+    assert backstep("check", bad, cwd=bad.parent).code == 0
 
 
-def test_sarif_points_to_the_line(folder: Path) -> None:
-    outcome = backstep("check", "faulty.py", "--format", "sarif", cwd=folder)
+def test_sarif_points_to_the_line(bad: Path) -> None:
+    outcome = backstep("check", bad, "--format", "sarif", cwd=bad.parent)
     log = json.loads(outcome.stdout)
     (result,) = log["runs"][0]["results"]
     assert log["version"] == "2.1.0" and result["ruleId"] == "missing-zero-grad" and result["level"] == "error"
     place = result["locations"][0]["physicalLocation"]
-    assert place["artifactLocation"]["uri"] == "faulty.py" and place["region"]["startLine"] == 8
+    assert place["artifactLocation"]["uri"] == "ols.py" and place["region"]["startLine"] == 14
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,8 @@ LOGITS = {
     "soft_margin_loss": "sigmoid",
 }
 """Losses (and the first half of one) that take logits, and what they apply themselves."""
+LOGARITHMS = frozenset({"nll_loss", "kl_div"})
+"""Losses that take log-probabilities."""
 PASSING = frozenset(
     "squeeze unsqueeze view reshape flatten view_as permute transpose t contiguous getitem clone".split()
 )
@@ -48,10 +50,10 @@ def judged(story: Story, event: ForwardEvent, made: ForwardEvent) -> Finding | N
         return twice(event, made, applied)
     if event.op == "cross_entropy" and made.op in ("relu", "relu_") and zeros(event.inputs[0]):
         return rectified(event, made)
-    if event.op == "nll_loss" and made.op == "softmax":
-        return wrong_scale(event, made, "log_softmax", "log-probabilities")
-    if event.op == "kl_div" and made.op == "softmax":
-        return wrong_scale(event, made, "log_softmax", "log-probabilities")
+    if event.op in LOGARITHMS and made.op == "softmax":
+        return wrong_scale(event, made, "probabilities", f"Use log_softmax instead of {made.op}.")
+    if event.op in LOGARITHMS and above_zero(event.inputs[0]):
+        return wrong_scale(event, made, "raw outputs", "Put a log_softmax in between, or use cross_entropy.")
     return None
 
 
@@ -99,15 +101,21 @@ def rectified(event: ForwardEvent, made: ForwardEvent) -> Finding:
     )
 
 
-def wrong_scale(event: ForwardEvent, made: ForwardEvent, instead: str, wants: str) -> Finding:
+def above_zero(value: Value) -> bool:
+    """Whether these cannot be log-probabilities."""
+    summary = value.summary
+    return summary is not None and summary.max is not None and summary.max > 1e-3
+
+
+def wrong_scale(event: ForwardEvent, made: ForwardEvent, given: str, fix: str) -> Finding:
     return Finding(
         Level.ERROR,
-        f"`{event.op}` on {at(event.source)} takes {wants}, but {described(made)} gives it probabilities.",
-        f"Use {instead} instead of {made.op}.",
+        f"`{event.op}` on {at(event.source)} takes log-probabilities, but {described(made)} gives it {given}.",
+        fix,
         made.source,
         (made.position, event.position),
         numbers_of(event.inputs[0]),
-        (Related(event.source, f"takes {wants}"),),
+        (Related(event.source, "takes log-probabilities"),),
     )
 
 

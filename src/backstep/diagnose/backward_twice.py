@@ -1,18 +1,21 @@
-"""A backward pass runs over a graph that an earlier pass has freed."""
+"""A backward pass runs over a graph that an earlier pass has freed, or had retained for it to run again."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from backstep.diagnose.finding import Finding, Level, NotLooked, Related, Rule
 from backstep.diagnose.lineage import carried_over
-from backstep.diagnose.story import Pass, Story
-from backstep.diagnose.wording import at
+from backstep.diagnose.story import Pass, Story, line_of, uses_gradient
+from backstep.diagnose.wording import at, size
+from backstep.trace.event import UpdateEvent
 
 FREED = "Trying to backward through the graph a second time"
 
 
 def look(story: Story) -> Iterator[Finding | NotLooked]:
+    yield from doubled(story)
     crash = story.crash
     if crash is None or FREED not in crash.message or not story.passes:
         return
@@ -33,6 +36,37 @@ def look(story: Story) -> Iterator[Finding | NotLooked]:
     )
 
 
+def doubled(story: Story) -> Iterator[Finding]:
+    """The same loss run backward twice, with the graph retained: an update then uses twice its gradient."""
+    seen: set[tuple[str, int] | None] = set()
+    for one, other in pairwise(story.finished):
+        if not (one.contributions and other.contributions and same_root(one, other)) or line_of(other.start) in seen:
+            continue
+        first = one.contributions[0]
+        again = next((act for act in other.contributions if act.number == first.number), None)
+        acts = story.leaves[first.number].acts
+        used = again is not None and not again.fresh and any(
+            isinstance(act, UpdateEvent) and uses_gradient(act) and act.position > again.position for act in acts
+        )
+        if again is not None and used and plain(one) and plain(other):
+            seen.add(line_of(other.start))
+            yield Finding(
+                Level.WARNING,
+                f"{one.start.roots[0].name} is run backward a second time: {first.tensor} gets the same gradient twice,"
+                " and the update that follows uses the double of it.",
+                "Run one backward pass for each loss.",
+                other.source,
+                (one.start.position, other.start.position, again.position),
+                f"{first.tensor}.grad = {size(again.before)} + {size(again.arrived)}",
+                (Related(one.source, "the first pass"),),
+            )
+
+
+def plain(one: Pass) -> bool:
+    """Whether a pass starts from a single number, with nothing but 1."""
+    return one.loss is not None and all(seed is None or seed.scalar == 1 for seed in one.start.seeds)
+
+
 def same_root(one: Pass, other: Pass) -> bool:
     return {value.tensor for value in one.start.roots} == {value.tensor for value in other.start.roots}
 
@@ -46,4 +80,4 @@ def earlier_pass(story: Story, failed: Pass) -> Pass | None:
     return None
 
 
-RULE = Rule("backward-twice", "a backward pass runs over a graph that was freed", look)
+RULE = Rule("backward-twice", "a backward pass runs over a graph for the second time", look)

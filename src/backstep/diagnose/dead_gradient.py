@@ -12,7 +12,14 @@ from backstep.diagnose.wording import at, listed, size, told
 from backstep.trace.event import BackwardEvent, ForwardEvent, UpdateEvent
 
 ENOUGH = 3
-RECTIFIERS = frozenset({"relu", "relu_", "threshold", "relu6", "hardtanh"})
+RECTIFIERS = frozenset({"relu", "relu_", "threshold", "relu6", "clamp_min"})
+FLAT = RECTIFIERS | frozenset(
+    """
+    round sign floor ceil trunc clamp clamp_ clip hardtanh hardsigmoid softmax _softmax log_softmax heaviside sgn
+    floor_divide frac where maximum minimum sigmoid tanh cross_entropy
+    """.split()
+)
+"""Ops that have a slope of 0 over whole stretches; another op has one only where the problem is solved."""
 
 
 def look(story: Story) -> Iterator[Finding | NotLooked]:
@@ -48,10 +55,9 @@ def found(story: Story, one: Pass, node: BackwardEvent, leaves: list[Leaf]) -> F
     passes = told(len(leaves[0].contributions), "pass", "passes")
     flat = f"`{event.op if event else node.op}` has slope 0 here"
     why = "every unit is off for every input, and stays so" if dead else flat
-    masked = event is not None and event.op in ("mul", "mul_")
     cause = biased_from_the_start(story, event, leaves[0]) if dead and event is not None else None
     return Finding(
-        Level.NOTE if masked else Level.ERROR,
+        Level.ERROR if event is not None and event.op in FLAT else Level.NOTE,
         f"No gradient gets back through {what}: {why}; {listed(leaf.name for leaf in leaves)} got exactly 0 in the last"
         f" of {passes}.",
         "Look at what comes in (learning rate, initial bias, scale); a LeakyReLU or a GELU keeps a slope."

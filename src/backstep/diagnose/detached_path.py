@@ -26,8 +26,9 @@ def look(story: Story) -> Iterator[Finding | NotLooked]:
     made = optimizer_made(story, stepped[0].updates[0])
     by_cut: defaultdict[int, list[Leaf]] = defaultdict(list)
     for leaf in story.leaves.values():
-        if len(leaf.uses) >= ENOUGH and not leaf.contributions and not leaf.updates:
-            cut = cut_after(story, leaf)
+        uses = [use for use in leaf.uses if story.trace.iteration_at(use) is not None]
+        if len(uses) >= ENOUGH and not leaf.contributions and not leaf.updates:
+            cut = cut_after(story, uses[0])
             if cut is not None and held(story, leaf, made):
                 by_cut[cut.position].append(leaf)
     first_cut: dict[Source | None, int] = {}
@@ -39,9 +40,9 @@ def look(story: Story) -> Iterator[Finding | NotLooked]:
             yield found(story, event, by_cut[position], stepped[0])
 
 
-def cut_after(story: Story, leaf: Leaf) -> ForwardEvent | None:
-    """The first op after the leaf's first use that takes something with a graph and gives something without."""
-    todo, seen = [leaf.uses[0]], set[int]()
+def cut_after(story: Story, use: int) -> ForwardEvent | None:
+    """The first op after the use of a leaf that takes something with a graph and gives something without."""
+    todo, seen = [use], set[int]()
     while todo and len(seen) < REACH:
         position = todo.pop(0)
         event = story.event(position)

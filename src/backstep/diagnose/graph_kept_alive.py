@@ -1,4 +1,4 @@
-"""Losses are summed or kept with their graphs: nothing of any iteration's forward pass can be freed."""
+"""Results are summed or kept with their graphs: nothing of any iteration's forward pass can be freed."""
 
 from __future__ import annotations
 
@@ -12,48 +12,48 @@ from backstep.trace.event import ForwardEvent, Value
 
 ENOUGH = 3
 """Iterations whose graphs one tensor keeps."""
-SUMS = frozenset("add add_ sub mul div stack cat sum mean".split())
 
 
 def look(story: Story) -> Iterator[Finding | NotLooked]:
     passed: dict[int, int | None] = {}
     for one in story.finished:
         passed.update((root.tensor, one.start.iteration) for root in one.start.roots)
-    needed = needed_tensors(story)
+    needed = needed_ops(story)
     graphs: dict[int, frozenset[int]] = {}
     told_of: set[tuple[str, int] | None] = set()
     for event in story.forwards:
         if event.parent is not None or not event.outputs or not event.outputs[0].requires_grad:
             continue
-        kept = frozenset().union(*(kept_by(value, passed, graphs) for value in event.inputs))
-        result = event.outputs[0].tensor
-        if kept and event.op in SUMS and result not in needed:
-            graphs[result] = kept
+        if event.position in needed:
+            continue
+        kept = frozenset().union(*(kept_by(story, event, value, passed, graphs) for value in event.inputs))
+        if kept:
+            graphs[event.outputs[0].tensor] = kept
             if len(kept) >= ENOUGH and line_of(event) not in told_of:
                 told_of.add(line_of(event))
                 yield found(event, kept)
     yield from taken_out_late(story, passed, told_of)
 
 
-def kept_by(value: Value, passed: dict[int, int | None], graphs: dict[int, frozenset[int]]) -> frozenset[int]:
-    """The iterations whose graphs a value holds, if passes have run over them already."""
+def kept_by(
+    story: Story, event: ForwardEvent, value: Value, passed: dict[int, int | None], graphs: dict[int, frozenset[int]]
+) -> frozenset[int]:
+    """The iterations whose graphs a value holds, though their time is over."""
     if not value.requires_grad or value.leaf:
         return frozenset()
-    if value.tensor in graphs:
-        return graphs[value.tensor]
     iteration = passed.get(value.tensor)
-    return frozenset() if iteration is None else frozenset({iteration})
+    if iteration is None:
+        made = story.maker(value.tensor, event.position)
+        iteration = None if made is None or made.iteration == event.iteration else made.iteration
+    own = frozenset() if iteration is None else frozenset({iteration})
+    return graphs.get(value.tensor, frozenset()) | own
 
 
-def needed_tensors(story: Story) -> set[int]:
-    """What backward passes went through: to keep a graph for these is no waste."""
-    return {
-        value.tensor
-        for one in story.passes
-        for root in one.start.roots
-        for event in story.ancestors(root, one.start.position, limit=200)
-        for value in event.outputs
-    } | {root.tensor for one in story.passes for root in one.start.roots}
+def needed_ops(story: Story) -> set[int]:
+    """The ops that backward passes went through, with those that they are parts of: their graphs are no waste."""
+    needed = {node.forward for one in story.passes for node in one.nodes if node.forward is not None}
+    parents = {event.parent for event in story.forwards if event.position in needed and event.parent is not None}
+    return needed | parents
 
 
 def taken_out_late(
@@ -77,9 +77,9 @@ def found(event: ForwardEvent, kept: frozenset[int]) -> Finding:
     what = event.outputs[0].name if event.outputs else event.inputs[0].name
     return Finding(
         Level.WARNING,
-        f"{described(event)} holds the losses of {told(len(kept), 'iteration')} with their graphs, though their"
-        " backward passes are over: memory grows with every iteration.",
-        f"Keep the number, not the tensor: {'loss' if event.outputs else what}.item() (or .detach()).",
+        f"{described(event)} holds on to the graphs of {told(len(kept), 'iteration')} that no backward pass will go"
+        " through any more: memory grows with every iteration.",
+        "Keep the number, not the tensor (.item()), or cut its graph (.detach(), torch.no_grad()).",
         event.source,
         (event.position,),
         f"{what} needs the graphs of {len(kept)} iterations",

@@ -73,7 +73,7 @@ def meant_as_parameter(story: Story, root: Value, one: Pass) -> ForwardEvent | N
     """The factory behind the loss whose result the script asks for a `.grad`, or gives to an optimizer."""
     text = "\n".join(story.trace.sources.values())
     for event in story.ancestors(root, one.start.position):
-        name = re.escape(event.outputs[0].name) if event.outputs and not event.inputs else ""
+        name = re.escape(event.outputs[0].name.split(".")[-1]) if event.outputs and not event.inputs else ""
         if name and re.search(rf"\b{name}\.grad\b|(?:SGD|Adam\w*|RMSprop|optim\.\w+)\(\[[^\]]*\b{name}\b", text):
             return event
     return None

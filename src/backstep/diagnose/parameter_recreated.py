@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from backstep.diagnose.finding import Finding, Level, NotLooked, Rule
+from backstep.diagnose.magnitude import moved
 from backstep.diagnose.story import Leaf, Story, line_of
 from backstep.diagnose.wording import told
 from backstep.trace.event import Event, ForwardEvent
@@ -24,8 +25,16 @@ def look(story: Story) -> Iterator[Finding | NotLooked]:
         if made is not None and line is not None and made.iteration is not None and not made.inputs:
             by_line[line].append((made, leaf))
     for births in by_line.values():
-        if len({event.iteration for event, _ in births}) >= ENOUGH:
+        if len({event.iteration for event, _ in births}) >= ENOUGH and start_alike(births):
             yield found(births)
+
+
+def start_alike(births: list[tuple[Event, Leaf]]) -> bool:
+    """Whether the copies are a parameter's: initialised by a layer, or all with the same numbers. Data differ."""
+    if all(leaf.writes for _, leaf in births):
+        return True
+    made = [event.outputs[0] for event, _ in births if isinstance(event, ForwardEvent) and event.outputs]
+    return len(made) == len(births) and all(moved(made[0], other) == 0 for other in made[1:])
 
 
 def found(births: list[tuple[Event, Leaf]]) -> Finding:
@@ -43,7 +52,9 @@ def found(births: list[tuple[Event, Leaf]]) -> Finding:
 def thrown_away(leaf: Leaf) -> bool:
     """Whether a leaf got its one gradient and neither was updated by it nor was it looked at."""
     looked_at = any(isinstance(act, ForwardEvent) for act in leaf.acts)
-    return bool(leaf.uses) and len(leaf.contributions) == 1 and not leaf.writes and not looked_at
+    if len(leaf.contributions) != 1 or not leaf.uses or looked_at or leaf.measured:
+        return False
+    return not any(write.position > leaf.contributions[0].position for write in leaf.writes)
 
 
 RULE = Rule("parameter-recreated", "a parameter is made anew in every iteration", look)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from backstep.diagnose.magnitude import moved
 from backstep.trace.batch import GRAD, KIND_CODE, VALUE
 from backstep.trace.event import (
     AccumulateEvent,
@@ -75,6 +76,8 @@ class Leaf:
     acts: list[Act] = field(default_factory=list)
     uses: list[int] = field(default_factory=list)
     """Where a forward op took the leaf as an input with grad mode on."""
+    measured: int = 0
+    """How often something looked at its gradient without making use of it."""
 
     @property
     def contributions(self) -> list[AccumulateEvent]:
@@ -94,6 +97,11 @@ class Leaf:
 def uses_gradient(update: UpdateEvent) -> bool:
     """Whether an update takes the leaf's gradient into the leaf."""
     return update.grad is not None and update.by not in NO_GRADIENT_USED
+
+
+def assigns_itself(update: UpdateEvent) -> bool:
+    """Whether what is assigned is what was there."""
+    return update.by == "assign" and moved(update.before, update.after) == 0
 
 
 def line_of(event: Event) -> tuple[str, int] | None:
@@ -143,6 +151,8 @@ class Story:
                     self._open[-1].contributions.append(event)
             case ZeroGradEvent() | GradWriteEvent():
                 self._leaf(event.number).acts.append(event)
+            case UpdateEvent() if assigns_itself(event):
+                pass  # the second half of `w.data -= ...`
             case UpdateEvent():
                 self._leaf(event.number).acts.append(event)
                 self._step(event)
@@ -166,7 +176,9 @@ class Story:
             if written and value.tensor in self.trace.leaves and event.grad_enabled and value.requires_grad:
                 self._leaf(value.tensor).uses.append(event.position)
             owner = self.trace.grads.get(value.tensor)
-            if owner is not None and event.op not in MEASURES:
+            if owner is not None and event.op in MEASURES:
+                self._leaf(owner).measured += 1
+            elif owner is not None:
                 self._leaf(owner).acts.append(event)
 
     def _step(self, event: UpdateEvent) -> None:

@@ -28,6 +28,8 @@ KNOWN = (
      "Make the input size of this layer the output size of what comes before it."),
     ("Target", "A target is no valid class for so many outputs.",
      "Count classes from 0 and give the last layer as many outputs as there are classes."),
+    ("all elements of input should be between 0 and 1", "binary_cross_entropy takes probabilities.",
+     "Apply a sigmoid before it, or use binary_cross_entropy_with_logits on the raw outputs."),
     ("expected scalar type", "The types of the tensors do not fit.",
      "Convert one of them: float32 for inputs, int64 for class targets."),
     ("must have the same dtype", "The types of the tensors do not fit.",
