@@ -82,6 +82,33 @@ class OneLineGroup(click.Group):
         return super().parse_args(ctx, args)
 
 
+def _range(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
+    """`A:B`, checked before anything runs."""
+    if text is None:
+        return None
+    from backstep.recorder.options import Options, parse_iterations
+
+    try:
+        Options(iterations=parse_iterations(text))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+    return text
+
+
+SIZES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+
+
+def _bytes(_: click.Context, __: click.Parameter, text: str | None) -> int | None:
+    """A number of bytes, or of kilo-, mega- or gigabytes."""
+    if text is None:
+        return None
+    digits = text.rstrip("kKmMgGiIbB")
+    unit = text[len(digits) :].upper().removesuffix("B").removesuffix("I")
+    if not digits.isdigit() or unit not in SIZES or not int(digits):
+        raise click.BadParameter(f"{text!r} is no size in bytes")
+    return int(digits) * SIZES[unit]
+
+
 @click.group(cls=OneLineGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(None, "--version", package_name="backstep", message="backstep %(version)s")
 def cli() -> None:
@@ -113,6 +140,15 @@ def cli() -> None:
     show_default=True,
     help="Which local gradients are kept (auto: up to 16 x max-elements entries).",
 )
+@click.option("--iterations", metavar="A:B", callback=_range, help="Record the iterations from A to before B.")
+@click.option("--every", type=click.IntRange(min=1), default=1, help="Record one iteration in N.", metavar="N")
+@click.option(
+    "--keep-last",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Keep the first iteration and the last N: a flight recorder for long runs.",
+)
+@click.option("--max-size", callback=_bytes, metavar="BYTES", help="End the recording there; 500M and 2G will do.")
 @click.option("--no-source", is_flag=True, help="Keep no source text in the trace.")
 @click.option("--no-output", is_flag=True, help="Keep nothing of what the script prints.")
 @click.option("-m", "module", is_flag=True, help="SCRIPT is a module's name, as in python -m.")
@@ -128,10 +164,10 @@ def run(script: str, args: tuple[str, ...], headless: bool, output: str | None, 
         "values": given["values"],
         "max_elements": given["max_elements"],
         "local": given["local"],
-        "iterations": None,
-        "every": 1,
-        "keep_last": None,
-        "max_size": None,
+        "iterations": given["iterations"],
+        "every": given["every"],
+        "keep_last": given["keep_last"],
+        "max_size": given["max_size"],
         "source": not given["no_source"],
         "output_events": not given["no_output"],
         "module": module,

@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from backstep.recorder.options import Options
+from backstep.recorder.options import Options, parse_iterations
 
 
 class Run:
@@ -38,6 +38,10 @@ class Run:
             settings.get("local", "auto"),
             settings.get("source", True),
             settings.get("output_events", True),
+            parse_iterations(settings["iterations"]) if settings.get("iterations") else None,
+            settings.get("every") or 1,
+            settings.get("keep_last"),
+            settings.get("max_size"),
         )
         self.session: Any = None
         self.exit: dict[str, Any] = {"status": "ok", "code": 0, "exception": None}
@@ -117,7 +121,8 @@ class Run:
         count = self.session.scribe.position if self.session is not None else 0
         failure = self.session.scribe.failure if self.session is not None else None
         ended = {"ok": "", "exception": f", ended by {self.exit['exception']}", "interrupted": ", interrupted"}
-        said = f"backstep: {count} events recorded{ended.get(self.exit['status'], '')}"
+        kept = f", the first iteration and the last {keep} kept" if (keep := self.options.keep_last) else ""
+        said = f"backstep: {count} events recorded{kept}{ended.get(self.exit['status'], '')}"
         if self.session is None:
             said = "backstep: the script did not import torch; there is nothing to replay"
         if failure is not None:

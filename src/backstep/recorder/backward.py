@@ -23,10 +23,12 @@ from backstep.recorder.scribe import BACKWARD, BACKWARD_END, BACKWARD_START, IN_
 from backstep.recorder.session import Session, ThreadState
 from backstep.recorder.snapshot import NAME, Shot, disable_function, unseen
 from backstep.recorder.stack import is_active
+from backstep.recorder.watch import Watch
 
 dispatch_modes = torch._C._len_torch_dispatch_stack
 
 UNKNOWN = "the op that made it was not seen (another thread, or before the recording)"
+OUTSIDE = "the op that made it lies outside the iterations that are recorded"
 NONE_LEFT = "no gradient came out: None, which counts as zero"
 
 SAME_NUMBERS = frozenset(
@@ -252,6 +254,8 @@ class LeafRun:
 
 def reason(session: Session, node: Any) -> str:
     """Why a node has no twin."""
+    if session.window is not None and KEY in node.metadata and node.metadata[KEY].shots:
+        return OUTSIDE
     if any(first <= node._sequence_nr() < end for first, end in session.thread.differentiable_passes):
         return "made by a backward pass itself (create_graph=True)"
     if node.name() in ("AsStridedBackward0", "CopySlices"):
@@ -262,10 +266,11 @@ def reason(session: Session, node: Any) -> str:
 class Engine:
     """Stands where torch's Python calls the engine; `original` is what does."""
 
-    def __init__(self, session: Session, mode: Recording, original: Callable[..., Any]) -> None:
+    def __init__(self, session: Session, mode: Recording, original: Callable[..., Any], watch: Watch) -> None:
         self._session = session
         self._mode = mode
         self._original = original
+        self._watch = watch
 
     def install(self) -> Callable[[], None]:
         """Puts a function in the engine's place; returns what takes it out again."""
@@ -297,6 +302,8 @@ class Engine:
     def run(self, outputs: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         session = self._session
         state = session.thread
+        if session.closed and not state.busy:
+            return self._pass_by(outputs, args, kwargs)
         if not session.enabled or state.busy:
             return self._original(outputs, *args, **kwargs)
         outer = state.backward
@@ -325,6 +332,24 @@ class Engine:
             if sequence_number() > first:
                 state.differentiable_passes.append((first, sequence_number()))
             self._end(backward, captured, kwargs)
+            if session.window is not None and session.window.closes():
+                self._watch.close_later()
+        return captured
+
+    def _pass_by(self, outputs: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        """Between two windows: counts the iterations, and opens the next window in time."""
+        session = self._session
+        window = session.window
+        assert window is not None
+        if window.is_over:
+            session.closed = False  # nobody need count any more
+        else:
+            with session.guarded("a backward pass"):
+                session.where(4)
+                window.backward(session.loop_passes)
+        captured = self._original(outputs, *args, **kwargs)
+        if window.opens() and session.closed:
+            self._watch.reopen()
         return captured
 
     def _start(self, outputs: Any, args: Any, kwargs: dict[str, Any]) -> Pass:

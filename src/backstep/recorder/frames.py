@@ -10,6 +10,7 @@ import inspect
 import os
 import sys
 import sysconfig
+import weakref
 from collections.abc import Callable
 from types import CodeType, FrameType
 from typing import Any
@@ -47,6 +48,17 @@ def token_of(frame: FrameType) -> Any:
     token = Token()
     frame.f_trace = token
     return token
+
+
+def call_of(frame: FrameType | None) -> Any:
+    """What tells one call from the next, in the frame that makes it; it does not keep the token alive.
+
+    Whoever waits for the end of a call waits for its token to go. A token has one plain reference at a time.
+    """
+    if frame is None:
+        return None
+    token = token_of(frame)
+    return token if isinstance(token, int) else weakref.ref(token)
 
 
 class Spot:
@@ -316,6 +328,15 @@ class Frames:
         self._spots[key] = spot
         return spot
 
+    def outermost_torch(self, frame: FrameType | None) -> FrameType | None:
+        """The frame of the torch function that the program called to get here."""
+        found = None
+        while frame is not None and self.kind(frame.f_code) >= TORCH:
+            if self.kind(frame.f_code) == TORCH:
+                found = frame
+            frame = frame.f_back
+        return found
+
     def raised_at(self, sites: list[tuple[CodeType, int]]) -> Spot:
         """The place of an exception, given the code and instruction of each frame of its traceback."""
         known = [(self.kind(code), self.site(code, lasti)) for code, lasti in sites if self.kind(code) < TORCH]
@@ -349,7 +370,7 @@ class Loops:
                 del self._stack[level:]
                 self._stack.append(Activation(token))
             inner = frames[level + 1] if level + 1 < len(frames) else callee
-            called = token_of(inner) if inner is not None else None
+            called = call_of(inner)
             activation = self._stack[level]
             before = len(activation.passes)
             wanted = site.loops if level else site.loops[around:]
@@ -363,6 +384,10 @@ class Loops:
     def innermost(self) -> Activation:
         """The frame of the last event."""
         return self._stack[-1]
+
+    def passes(self) -> list[Pass]:
+        """The passes that the thread is in, outermost first."""
+        return [under_way for activation in self._stack for under_way in activation.passes]
 
     def find(self, token: Any) -> Activation | None:
         """The activation that a frame has marked, if it is on the stack; those further in are over."""
@@ -382,7 +407,7 @@ class Loops:
     ) -> int:
         """The context of an event in the innermost frame on the stack."""
         site = spot.inner
-        called = None if callee is None else token_of(callee)
+        called = call_of(callee)
         if site.loops is activation.loops and not site.fetch and not site.test:
             order = activation.order
             if site.order > order or (called is not None and called is activation.callee and site.order == order):
@@ -462,7 +487,7 @@ class Loops:
         under_way.seen = {n: v if type(v) is int else id(v) for n, v in values.items()}
         under_way.seen[""] = above
         under_way.pending = False
-        self._bind(under_way.context, name, number)
+        self._bind(under_way.context, under_way.loop.head, name, number)
 
 
 def changed(under_way: Pass, values: dict[str, Any]) -> bool:

@@ -20,22 +20,17 @@ def install_torch(session: Session) -> Callable[[], None]:
     from backstep.recorder.mode import Recording
     from backstep.recorder.modules import Modules
     from backstep.recorder.optimizers import Optimizers
-    from backstep.recorder.stack import is_active, put_under_stack, take_from_stack
+    from backstep.recorder.watch import Watch
 
     mode = Recording(session)
-    stack = ExitStack()
+    installs = [
+        CustomFunctions(session).install, Optimizers(session, mode).install, Modules(session, mode).install,
+    ]  # fmt: skip
+    watch = Watch(session, mode, installs)
     original: Any = torch.autograd.graph._engine_run_backward
-    stack.callback(Engine(session, mode, original).install())
-    stack.callback(CustomFunctions(session).install())
-    stack.callback(Optimizers(session, mode).install())
-    stack.callback(Modules(session, mode).install())
-    # Under what the user has entered already: that is left first, and must find itself on top.
-    put_under_stack(mode)
-
-    def leave() -> None:
-        if is_active(mode):
-            take_from_stack(mode)
-        clear_tokens(sys._getframe())
-
-    stack.callback(leave)
+    stack = ExitStack()
+    stack.callback(Engine(session, mode, original, watch).install())
+    watch.begin()
+    stack.callback(watch.end)
+    stack.callback(lambda: clear_tokens(sys._getframe()))
     return stack.close

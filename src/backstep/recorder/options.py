@@ -15,6 +15,13 @@ class Options:
     local: str = "auto"
     source: bool = True
     output: bool = True
+    iterations: tuple[int, int | None] | None = None
+    """From the first to before the second; without a second there is no end."""
+    every: int = 1
+    keep_last: int | None = None
+    """The first iteration and so many of the last stay."""
+    max_size: int | None = None
+    """Bytes of the file at which the recording ends."""
 
     def __post_init__(self) -> None:
         if self.values not in ("auto", "all", "summary"):
@@ -23,6 +30,16 @@ class Options:
             raise ValueError(f"local is auto, all or none, not {self.local!r}")
         if self.max_elements < 1:
             raise ValueError("max_elements is at least 1")
+        if self.every < 1:
+            raise ValueError("every is at least 1")
+        if self.keep_last is not None and self.keep_last < 1:
+            raise ValueError("keep_last is at least 1")
+        if self.max_size is not None and self.max_size < 1:
+            raise ValueError("max_size is at least 1 byte")
+        if self.iterations is not None:
+            first, end = self.iterations
+            if first < 0 or (end is not None and end <= first):
+                raise ValueError(f"iterations {first}:{'' if end is None else end} are none")
 
     @property
     def kept_elements(self) -> int:
@@ -34,5 +51,25 @@ class Options:
         """The most entries of a local gradient that are kept."""
         return {"auto": 16 * self.max_elements, "all": 1 << 62, "none": 0}[self.local]
 
+    @property
+    def wants_all(self) -> bool:
+        """Whether every iteration is recorded, and stays."""
+        return self.iterations is None and self.every == 1 and self.keep_last is None
+
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if name not in OPTIONAL or value not in (None, 1)}
+
+
+OPTIONAL = frozenset({"iterations", "every", "keep_last", "max_size"})
+"""Said in the header where they were given."""
+
+
+def parse_iterations(text: str) -> tuple[int, int | None]:
+    """`A:B`, half open; `A:` and `:B` too. ValueError for anything else."""
+    first, colon, end = text.partition(":")
+    if not colon:
+        raise ValueError(f"{text!r} is no range A:B")
+    try:
+        return int(first) if first.strip() else 0, int(end) if end.strip() else None
+    except ValueError:
+        raise ValueError(f"{text!r} is no range A:B of whole numbers") from None

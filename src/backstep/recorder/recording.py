@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from backstep.recorder.options import Options
+from backstep.recorder.options import Options, parse_iterations
 from backstep.trace.trace import Trace, load
 
 _current: list[Recording] = []
@@ -90,7 +90,7 @@ class Recording:
         """What has been recorded so far: the part between the first and the last position of this block."""
         if self._session is None:
             raise RuntimeError("nothing has been recorded yet: enter the block first")
-        if self in _current:
+        if any(other._session is self._session for other in _current):
             self._session.scribe.flush()
         trace = load(self.path)
         if self._outer is not None:
@@ -108,16 +108,26 @@ def record(
     values: str = "auto",
     max_elements: int = 1024,
     local: str = "auto",
+    iterations: str | tuple[int, int | None] | None = None,
+    every: int = 1,
+    keep_last: int | None = None,
     force: bool = False,
 ) -> Recording:
     """Records a block: `with backstep.record("run.backstep") as recording: ...`.
 
     `values` is auto, all or summary; of a tensor with more than `max_elements` elements a summary is kept
-    (auto). `local` is auto, all or none. An existing path raises FileExistsError unless `force`. Without a
-    path the trace is a temporary file that goes with the last reference. Inside another recording it records
-    into that one.
+    (auto). `local` is auto, all or none. `iterations` is `"A:B"` or `(A, B)`, half open; `every` takes one in so
+    many of them; `keep_last` keeps the first and so many of the last. Without a path the trace is a temporary file
+    that goes with the last reference. Inside another recording it records into that one, with its options.
+
+    An existing path raises FileExistsError unless `force`; what no option can be raises ValueError.
     """
-    return Recording(path, Options(values, max_elements, local), force=force)
+    if isinstance(iterations, str):
+        iterations = parse_iterations(iterations)
+    options = Options(
+        values, max_elements, local, iterations=iterations, every=every, keep_last=keep_last
+    )
+    return Recording(path, options, force=force)
 
 
 def header_of(script: str, argv: list[str], options: Options, torch_version: str | None) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
 
+from backstep.recorder.flight import Flight
 from backstep.recorder.syntax import Site
 from backstep.trace import records as r
 from backstep.trace.batch import GRAD, KIND_CODE, LARGEST_EXTENT, PHASE_CODE, VALUE, BatchBuilder
@@ -64,6 +65,11 @@ class Scribe:
         self._leaves: set[int] = set()
         self._position = 0
         self._written = 0
+        self._flight = None if options.keep_last is None else Flight(writer, options.keep_last)
+        self._holes: list[tuple[int, int]] = []
+        self._max_size = options.max_size
+        self.full = False
+        """The file has reached the size at which the recording ends."""
         self.failure: str | None = None
         """Why nothing is written any more, once that is so."""
         self.text = self._builder.strings.number
@@ -144,7 +150,7 @@ class Scribe:
         try:
             if self.failure is None:
                 self._drain()
-                self._builder.flush(header)
+                self._flush(header)
             self._writer.close()
         except Exception as error:
             self.failure = self.failure or str(error)
@@ -157,8 +163,7 @@ class Scribe:
             self._wake.clear()
             try:
                 self._drain()
-                self._builder.flush()
-                self._written = self._builder.position
+                self._flush()
             except Exception as error:
                 self.failure = f"{type(error).__name__}: {error}"
                 self._queue.clear()
@@ -175,8 +180,19 @@ class Scribe:
                 else:
                     getattr(self, f"_{item[0]}")(*item[1:])
             if builder.size > BATCH_BYTES or builder.count >= BATCH_EVENTS:
-                builder.flush()
-                self._written = builder.position
+                self._flush()
+
+    def _flush(self, header: dict[str, Any] | None = None) -> None:
+        flight = self._flight
+        if flight is not None and flight.holes != self._holes:
+            self._holes = flight.holes
+            header = {"dropped": self._holes, **(header or {})}
+        flushed = self._builder.flush(header)
+        if flight is not None and flushed is not None:
+            flight.wrote(flushed)
+        self._written = self._builder.position
+        if self._max_size is not None and not self.full:
+            self.full = self._writer.size >= self._max_size
 
     def _event(
         self, kind: int, phase: int, extent: int, place: int, context: int, module: int, subject: int, row: Any
@@ -193,6 +209,8 @@ class Scribe:
             roots = row[3]
             if len(roots) == 1 and isinstance(roots[0][4], float):
                 builder.losses.append((builder.position, roots[0][4]))
+        if self._flight is not None and not self._flight.pinned and has_nan(row):
+            self._flight.found_nan()
         builder.put(kind, phase, min(extent, LARGEST_EXTENT), place, context, module, subject, row)
 
     def _facts_of_forward(self, inputs: Any, outputs: Any) -> None:
@@ -215,13 +233,28 @@ class Scribe:
 
     def _resolve(self, numbers: Numbers) -> int:
         """The number of a payload that a row holds in person."""
-        if numbers.number < 0:
-            size = numbers.nbytes
-            numbers.number = self._builder.payload(numbers.take())
-            self.hold(-size)
+        if numbers.number >= 0:
+            return self._builder.reach(numbers.number)
+        size = numbers.nbytes
+        row = numbers.take()
+        numbers.number = self._builder.payload(row)
+        self.hold(-size)
+        if self._flight is not None and row.summary is not None and row.summary.nan:
+            self._flight.found_nan()
         return numbers.number
 
     # facts
+
+    def _fetch(self) -> None:
+        """The training loop asks its iterator: if there is another element, the iteration begins here."""
+        if self._flight is not None:
+            self._flight.fetches(self._builder.position)
+
+    def _iteration(self, number: int) -> None:
+        """An iteration begins with the next event."""
+        if self._flight is not None:
+            self._flight.begins(number, self._builder.position)
+            self._builder.forget_payloads()
 
     def _leaf(self, number: int, name: int) -> None:
         self._leaves.add(number)
@@ -245,6 +278,13 @@ class Scribe:
     def _source(self, file: str, text: str) -> None:
         if self._keep_source:
             self._writer.write_source(file, text)
+
+
+def has_nan(row: Any) -> bool:
+    """Whether a single number in an event is NaN; of larger tensors their summaries tell."""
+    if isinstance(row, tuple):
+        return any(map(has_nan, row))
+    return isinstance(row, float) and row != row
 
 
 def fit(value: int | None) -> int | None:

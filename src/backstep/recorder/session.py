@@ -16,12 +16,13 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
-from backstep.recorder.frames import Frames, Loops, Where
+from backstep.recorder.frames import Frames, Loops, Pass, Where
 from backstep.recorder.options import Options
-from backstep.recorder.scribe import EXCEPTION, IN_OTHER, NOTE, Scribe
+from backstep.recorder.scribe import BACKWARD_START, EXCEPTION, IN_OTHER, NOTE, UPDATE, Scribe
 from backstep.recorder.snapshot import Camera, first_line, unseen
 from backstep.recorder.syntax import SourceFile
 from backstep.recorder.tensors import Tensors
+from backstep.recorder.window import Wanted, Window
 from backstep.trace.file import TraceWriter
 
 NOTES = 200
@@ -65,6 +66,10 @@ class Session:
         self._contexts = itertools.count(1)
         self._notes: set[str] = set()
         self._raised: tuple[BaseException, int, Where] | None = None
+        self.window = None if options.wants_all else Window(wanted_by(options))
+        self.closed = False
+        """Between two windows: nothing is hooked, and only the loops are followed."""
+        self._ended_early = False
         self.pid = os.getpid()
 
     def _source_read(self, file: SourceFile) -> None:
@@ -88,10 +93,32 @@ class Session:
         # Activations are counted a thread; two threads must not share one.
         activation = (threading.get_native_id() << 32) + loop
         self.scribe.tell(("begin", parent, activation, head, index, name, value, pending))
+        if self.window is not None:
+            if not pending:
+                self._begun(self.window, head)
+            elif self.options.keep_last is not None and self.window.is_training(head):
+                self.scribe.tell(("fetch",))
         return number
 
-    def _bind(self, context: int, name: str, value: int | None) -> None:
+    def _bind(self, context: int, head: int, name: str, value: int | None) -> None:
         self.scribe.tell(("bind", context, name, value))
+        if self.window is not None:
+            self._begun(self.window, head)
+
+    def _begun(self, window: Window, head: int) -> None:
+        """A pass of a loop has begun; with a flight recorder the writer must know where iterations begin."""
+        window.begun(head)
+        keep = self.options.keep_last
+        if keep is not None and window.is_training(head):
+            if window.count % keep == 0:
+                self.camera.epoch += 1  # nothing is taken over from iterations that are gone
+            if window.wants(window.count - 1):
+                self.scribe.tell(("iteration", window.count - 1))
+
+    @property
+    def loop_passes(self) -> list[Pass]:
+        """The passes of loops that this thread is in, outermost first."""
+        return [] if self.thread.loops is None else self.thread.loops.passes()
 
     @property
     def module(self) -> int:
@@ -111,7 +138,36 @@ class Session:
         """
         if self._raised is not None and kind != EXCEPTION:
             self.settle_exception()
+        if self.window is not None and not self._is_wanted(self.window, kind):
+            return -1
+        if self.scribe.full and not self._ended_early:
+            self._end_early()
         return self.scribe.hand_over((kind, phase, extent, where.spot.place, where.context, module, subject, row))
+
+    def _is_wanted(self, window: Window, kind: int) -> bool:
+        passes = self.loop_passes
+        if kind == BACKWARD_START:
+            window.backward(passes)
+        elif kind == UPDATE:
+            window.updated(passes)
+        return kind in (EXCEPTION, NOTE) or window.keeps(passes)
+
+    def _end_early(self) -> None:
+        """The file is as large as it may be."""
+        self._ended_early = True
+        self.note(f"the recording ended here: the file has reached {self.options.max_size} bytes (--max-size)")
+        self.enabled = False
+
+    # between two windows
+
+    def close(self) -> None:
+        """Nothing is recorded until `reopen`."""
+        self.closed, self.enabled = True, False
+        self.thread.modules.clear()
+
+    def reopen(self) -> None:
+        self.closed, self.enabled = False, True
+        self.camera.forget()
 
     def note(self, text: str) -> None:
         """Says once what could not be captured."""
@@ -171,14 +227,20 @@ class Session:
 
     def after_fork(self) -> None:
         """In a forked child nothing is recorded and nothing written."""
-        self.enabled = False
+        self.enabled = self.closed = False
 
     def finish(self, header: dict[str, Any]) -> None:
         """Writes the rest; nothing is recorded any more."""
         self.settle_exception()
-        self.enabled = False
+        self.enabled = self.closed = False
         if os.getpid() == self.pid:
             self.scribe.finish({**header, "complete": self.scribe.failure is None})
+
+
+def wanted_by(options: Options) -> Wanted:
+    """The iterations that the options ask for."""
+    first, end = options.iterations or (0, None)
+    return Wanted(first, end, options.every)
 
 
 def frames_of(error: BaseException) -> Iterator[tuple[CodeType, int]]:

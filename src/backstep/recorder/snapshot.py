@@ -120,6 +120,12 @@ class Camera:
     def _is_shared(self, tensor: torch.Tensor) -> bool:
         return len(self._shared) > MOST_SHARED or tensor.untyped_storage().data_ptr() in self._shared
 
+    def forget(self) -> None:
+        """For a while nobody has looked on."""
+        self.epoch += 1
+        self.flow += 1
+        self._empty.clear()
+
     @property
     def watches_memory(self) -> bool:
         """Whether some memory is known to be uninitialised."""

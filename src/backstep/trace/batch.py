@@ -7,6 +7,7 @@ import struct
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -91,6 +92,17 @@ def unresolved(thing: Any) -> int:
     raise TypeError(f"{type(thing).__name__} is no part of a row")
 
 
+@dataclass(frozen=True, slots=True)
+class Flushed:
+    """A batch that was written: its events' positions, its row of payloads, and the earlier payloads it needs."""
+
+    batch: int
+    first: int
+    count: int
+    payloads: int | None
+    reached: frozenset[int]
+
+
 class BatchBuilder:
     """Collects events and writes them as one batch. The tables grow with the source, not with the run,
     but for `contexts`, which has a small row for each pass of a loop and forgets it once it is written."""
@@ -114,6 +126,7 @@ class BatchBuilder:
         self._batch = 0
         self._begin()
         self._payload_base = 0
+        self._reached: set[int] = set()
         self._known: OrderedDict[bytes, int] = OrderedDict()
 
     def _begin(self) -> None:
@@ -138,13 +151,19 @@ class BatchBuilder:
         number = self._known.get(key)
         if number is not None:
             self._known.move_to_end(key)
-            return number
+            return self.reach(number)
         number = self._payload_base + len(self._offsets) - 1
         self._payloads += encoded
         self._offsets.append(len(self._payloads))
         self._known[key] = number
         if len(self._known) > REMEMBERED_PAYLOADS:
             self._known.popitem(last=False)
+        return number
+
+    def reach(self, number: int) -> int:
+        """An event that is added next needs this payload, which an earlier batch may hold; returns it."""
+        if number < self._payload_base:
+            self._reached.add(number)
         return number
 
     def fact(self, tensor: int, field: int) -> None:
@@ -169,8 +188,8 @@ class BatchBuilder:
         self.position += 1
         return self.position - 1
 
-    def flush(self, header: dict[str, Any] | None = None) -> None:
-        """Writes what was collected, with these changes of the header, as one transaction."""
+    def flush(self, header: dict[str, Any] | None = None) -> Flushed | None:
+        """Writes what was collected, with these changes of the header, as one transaction; None if nothing was."""
         tables = Tables(
             self.strings.take(),
             self.metas.take(),
@@ -186,7 +205,7 @@ class BatchBuilder:
         for rows in (self.contexts, self.context_values, self.leaves, self.names, self.grads, self.losses):
             rows.clear()
         if not self._columns and tables == Tables() and not header:
-            return
+            return None
         self._batch += 1
         batch = Batch(
             self._batch,
@@ -203,5 +222,13 @@ class BatchBuilder:
             payloads = (self._payload_base, count, offsets, bytes(self._payloads))
             self._payload_base += count
         events = bytes(self._events)
+        row = payloads[0] if payloads else None
+        flushed = Flushed(batch.id, batch.first, batch.count, row, frozenset(self._reached))
+        self._reached.clear()
         self._begin()
         self._writer.write_batch(batch, events, payloads, header or {})
+        return flushed
+
+    def forget_payloads(self) -> None:
+        """Equal payloads are no longer known: the rows that hold them may go."""
+        self._known.clear()

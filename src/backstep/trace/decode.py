@@ -63,7 +63,7 @@ def decode_event(trace: Trace, position: int, row: r.EventRow) -> e.Event:
                 node=row.node,
                 op=text[row.op],
                 forward=row.forward if row.forward >= 0 else None,
-                why=text[row.why] or None,
+                why=text[row.why] or (LET_GO if row.forward < 0 else None),
                 upstream=values(row.upstream),
                 edges=tuple(decode_edge(trace, position, index, edge) for index, edge in enumerate(row.edges)),
             )
@@ -120,6 +120,9 @@ def decode_event(trace: Trace, position: int, row: r.EventRow) -> e.Event:
             )
         case r.Note():
             return e.NoteEvent(kind="note", **common, text=row.text)
+
+
+LET_GO = "the op that made it was let go by the flight recorder"
 
 
 def decode_value(trace: Trace, row: r.ValueRow) -> e.Value:

@@ -91,6 +91,28 @@ class TraceWriter:
                 self._connection.execute("ROLLBACK")
             raise
 
+    def forget(self, batches: list[int], payloads: list[int], header: dict[str, Any]) -> None:
+        """Empties batches that a flight recorder lets go, but for what they add to the tables; drops payloads."""
+        self._connection.execute("BEGIN")
+        try:
+            rows = [(number,) for number in batches]
+            empty = "UPDATE batches SET columns = x'', facts = x'', events = x'' WHERE id = ?"
+            self._connection.executemany(empty, rows)
+            self._connection.executemany("DELETE FROM payloads WHERE id = ?", [(number,) for number in payloads])
+            self.write_header(header)
+            self._connection.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")
+            raise
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+        (pages,) = self._connection.execute("PRAGMA page_count").fetchone()
+        (size,) = self._connection.execute("PRAGMA page_size").fetchone()
+        return int(pages) * int(size)
+
     def close(self) -> None:
         """Folds the WAL in and leaves one file, unless a reader holds it; then the reader's owner does so later.
 

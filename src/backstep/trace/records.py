@@ -36,6 +36,8 @@ class HeaderRow(msgspec.Struct, frozen=True):
     torch: str | None = None
     python: str | None = None
     options: dict[str, Any] = msgspec.field(default_factory=dict)
+    dropped: list[tuple[int, int]] = msgspec.field(default_factory=list)
+    """Positions that a flight recorder let go: from, to before, ascending."""
 
 
 class Meta(Row, frozen=True):

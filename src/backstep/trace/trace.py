@@ -20,10 +20,23 @@ import numpy.typing as npt
 from backstep.trace.batch import COLUMNS, FACT, GRAD, KIND_CODE, VALUE
 from backstep.trace.decode import decode_event
 from backstep.trace.event import AccumulateEvent, Array, Event, Omitted, Source, Summary, Value, summarize, values_of
-from backstep.trace.file import TraceError, TraceReader
+from backstep.trace.file import Batch, TraceError, TraceReader
+from backstep.trace.holes import Holes
 from backstep.trace.hooked import find_hooked
 from backstep.trace.iterations import Iterations
-from backstep.trace.records import KINDS, PHASES, EventRow, HeaderRow, Meta, PayloadRow, PlaceRow, SiteRow, Tables
+from backstep.trace.records import (
+    KINDS,
+    PHASES,
+    Backward,
+    EventRow,
+    Forward,
+    HeaderRow,
+    Meta,
+    PayloadRow,
+    PlaceRow,
+    SiteRow,
+    Tables,
+)  # fmt: skip
 
 CACHED_EVENTS = 4096
 CACHED_BATCHES = 8
@@ -102,8 +115,22 @@ class Trace:
         self._payload_decoder = msgspec.msgpack.Decoder(PayloadRow)
         self.keep: object = None
         """Whatever must live as long as this trace: the folder of a temporary file."""
+        self._begin_reading(Holes([]))
+        try:
+            self.refresh()
+        except BaseException:
+            self._reader.close()
+            raise
+
+    def _begin_reading(self, holes: Holes) -> None:
+        """Nothing has been read yet."""
         self._batch_ids: list[int] = []
         self._batch_first: list[int] = []
+        self._recorded = 0
+        """Events in the file, and those that a flight recorder has let go."""
+        self._holes = holes
+        self._ends: list[npt.NDArray[np.int64]] = []
+        """For each batch: where its events end in their blob; the last one's is the end of the blob, -1."""
         self._columns = self._room = np.empty(0, COLUMNS)
         """`_columns` is the part of `_room` that is in use."""
         self._count = 0
@@ -129,11 +156,6 @@ class Trace:
         self._passes: tuple[int, Array, Array, Array] | None = None
         self._node_forward: tuple[int, Array, Array] | None = None
         self._node_backward: tuple[int, Array, Array] | None = None
-        try:
-            self.refresh()
-        except BaseException:
-            self._reader.close()
-            raise
 
     # what is in it
 
@@ -186,27 +208,60 @@ class Trace:
                 return False
             self._header = self._read_header()
             self._sources = None
+            holes = self._read_holes()
+            if holes.spans != self._holes.spans:
+                # A flight recorder has let more go: what is left has other positions now.
+                header = self._header
+                self._begin_reading(holes)
+                self._header = header
             before = self._count
             new: list[Columns] = []
             try:
                 for batch in self._reader.batches(self._batch_ids[-1] if self._batch_ids else 0):
-                    columns = np.frombuffer(batch.columns, COLUMNS)
-                    if batch.first != self._count or len(columns) != batch.count:
-                        raise TraceError(f"{self.path}: batch {batch.id} is damaged")
+                    columns, ends = self._columns_of(batch)
                     self._take_tables(self._tables_decoder.decode(batch.tables))
-                    facts = np.frombuffer(batch.facts, FACT)
-                    if len(facts) and facts["position"].min() < 0:
-                        raise ValueError("a fact before the first event")
-                    self.facts.add(facts)
+                    self.facts.add(self._facts_of(batch))
                     self._take_columns(columns)
                     new.append(columns)
                     self._batch_ids.append(batch.id)
-                    self._batch_first.append(batch.first)
-                    self._count += batch.count
+                    self._batch_first.append(self._count)
+                    self._ends.append(ends)
+                    self._count += len(columns)
+                    self._recorded += batch.count
             except (msgspec.MsgspecError, ValueError, IndexError, TypeError) as error:
                 raise TraceError(f"{self.path}: damaged: {error}") from None
             self._append_columns(before, new)
             return self._count != before
+
+    def _read_holes(self) -> Holes:
+        try:
+            return Holes([(int(begin), int(end)) for begin, end in self._header.get("dropped", [])])
+        except (ValueError, TypeError) as error:
+            raise TraceError(f"{self.path}: damaged header: {error}") from None
+
+    def _columns_of(self, batch: Batch) -> tuple[Columns, npt.NDArray[np.int64]]:
+        """The columns of the events of a batch that are left, and where each ends in the batch's blob."""
+        columns = np.frombuffer(batch.columns, COLUMNS)
+        if batch.first != self._recorded or batch.count < 0:
+            raise TraceError(f"{self.path}: batch {batch.id} is damaged")
+        left = None
+        if self._holes:
+            left = self._holes.kept(np.arange(batch.first, batch.first + batch.count))
+            if not len(columns) and not left.any():
+                return columns, np.empty(0, np.int64)
+        if len(columns) != batch.count:
+            raise TraceError(f"{self.path}: batch {batch.id} is damaged")
+        ends = np.append(columns["offset"][1:].astype(np.int64), -1) if len(columns) else np.empty(0, np.int64)
+        return (columns, ends) if left is None else (columns[left], ends[left])
+
+    def _facts_of(self, batch: Batch) -> npt.NDArray[np.void]:
+        facts = np.frombuffer(batch.facts, FACT)
+        if len(facts) and facts["position"].min() < 0:
+            raise ValueError("a fact before the first event")
+        if self._holes and len(facts):
+            facts = facts[self._holes.kept(facts["position"])]
+            facts["position"] = self._holes.read_all(facts["position"])
+        return facts
 
     def _read_header(self) -> dict[str, Any]:
         header = self._reader.header()
@@ -241,7 +296,10 @@ class Trace:
             self._names.update(tables.names)
             self._event_cache.clear()
         self.grads.update(tables.grads)
-        self.losses.extend(tables.losses)
+        for recorded, loss in tables.losses:
+            position = self._holes.read(recorded)
+            if position >= 0:
+                self.losses.append((position, loss))
 
     def _take_columns(self, columns: Columns) -> None:
         """Takes in what the columns of a batch tell; ValueError where they point to nothing."""
@@ -351,13 +409,20 @@ class Trace:
                 self._event_blobs.pop(next(iter(self._event_blobs)))
             blob = self._event_blobs[batch] = self._reader.events(self._batch_ids[batch])
         start = int(self._columns["offset"][position])
-        following = self._batch_first[batch + 1] if batch + 1 < len(self._batch_first) else self._count
-        last = position + 1 == following
-        end = len(blob) if last else int(self._columns["offset"][position + 1])
+        end = int(self._ends[batch][position - self._batch_first[batch]])
         try:
-            return self._decoder.decode(blob[start:end])  # type: ignore[no-any-return]
+            row: EventRow = self._decoder.decode(blob[start : end if end >= 0 else len(blob)])
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise TraceError(f"{self.path}: event {position} is damaged: {error}") from None
+        return self._moved(row) if self._holes else row
+
+    def _moved(self, row: EventRow) -> EventRow:
+        """The row with the positions of other events as they are read."""
+        if isinstance(row, Forward):
+            return msgspec.structs.replace(row, parent=self._holes.read(row.parent))
+        if isinstance(row, Backward):
+            return msgspec.structs.replace(row, forward=self._holes.read(row.forward))
+        return row
 
     def payload(self, number: int) -> Payload:
         """The payload with this number."""
