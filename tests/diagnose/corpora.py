@@ -6,6 +6,7 @@ one that only the twin has, and `# CAUSE rule` (or `# FAULT rule`) is on the lin
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -29,6 +30,7 @@ torch.set_num_threads(1)
 
 
 def record(script):
+    torch.set_grad_enabled(True)  # whatever the script before has left
     code = compile(script.read_text(), str(script), "exec")
     with contextlib.suppress(Exception), backstep.record(script.with_suffix(".backstep"), local="none"):
         exec(code, {"__name__": "__main__"})
@@ -60,14 +62,22 @@ def expected(text: str) -> set[tuple[str, int]]:
     return found
 
 
-def record_folder(folder: Path, scripts: dict[str, str]) -> dict[str, Path]:
-    """Records these scripts (name to text) in one process; the trace of each."""
-    folder.mkdir()
-    for name, text in scripts.items():
-        (folder / f"{name}.py").write_text(text)
-    program = folder / "_record.py"
-    program.write_text(RECORDER)
-    environment = {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1", "PATH": "/usr/bin:/bin"}
-    done = subprocess.run([sys.executable, program], capture_output=True, text=True, timeout=240, env=environment)
-    assert done.returncode == 0, done.stderr
-    return {name: folder / f"{name}.backstep" for name in scripts}
+class Recorded:
+    """Scripts (name to text) that are recorded in a process of their own, which runs beside the tests."""
+
+    def __init__(self, folder: Path, scripts: dict[str, str]) -> None:
+        self._folder = folder
+        folder.mkdir()
+        for name, text in scripts.items():
+            (folder / f"{name}.py").write_text(text)
+        program = folder / "_record.py"
+        program.write_text(RECORDER)
+        environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
+        self._process = subprocess.Popen([sys.executable, program], stderr=subprocess.PIPE, text=True, env=environment)
+
+    def trace(self, name: str) -> Path:
+        """The trace of one script, when all of them are recorded."""
+        if self._process.returncode is None:
+            _, errors = self._process.communicate(timeout=240)
+            assert self._process.returncode == 0, errors
+        return self._folder / f"{name}.backstep"

@@ -10,36 +10,27 @@ import pytest
 from backstep.diagnose.check import Report, check
 from backstep.diagnose.finding import Level
 from backstep.trace.trace import load
-from tests.diagnose.corpora import CLEAN, FAULTS, expected, mended, record_folder
+from tests.diagnose.corpora import CLEAN, FAULTS, Recorded, expected, mended
 
-Reports = Callable[[str], Report]
+Reports = Callable[[str, str], Report]
 
 
-def reports_of(folder: Path, scripts: dict[str, str]) -> Reports:
-    traces = record_folder(folder, scripts)
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Reports:
+    """What check says of a script of one kind; the three kinds are recorded side by side."""
+    folder = tmp_path_factory.mktemp("corpus")
+    recorded = {
+        "faulty": Recorded(folder / "faulty", {path.stem: path.read_text() for path in FAULTS}),
+        "mended": Recorded(folder / "mended", {path.stem: mended(path.read_text()) for path in FAULTS}),
+        "clean": Recorded(folder / "clean", {path.stem: path.read_text() for path in CLEAN}),
+    }
 
-    def report(name: str) -> Report:
-        with load(traces[name]) as trace:
+    def report(kind: str, name: str) -> Report:
+        with load(recorded[kind].trace(name)) as trace:
             assert len(trace), f"nothing was recorded of {name}"
             return check(trace)
 
     return report
-
-
-@pytest.fixture(scope="module")
-def faulty(tmp_path_factory: pytest.TempPathFactory) -> Reports:
-    return reports_of(tmp_path_factory.mktemp("faults") / "faulty", {path.stem: path.read_text() for path in FAULTS})
-
-
-@pytest.fixture(scope="module")
-def repaired(tmp_path_factory: pytest.TempPathFactory) -> Reports:
-    scripts = {path.stem: mended(path.read_text()) for path in FAULTS}
-    return reports_of(tmp_path_factory.mktemp("faults") / "mended", scripts)
-
-
-@pytest.fixture(scope="module")
-def clean(tmp_path_factory: pytest.TempPathFactory) -> Reports:
-    return reports_of(tmp_path_factory.mktemp("clean") / "clean", {path.stem: path.read_text() for path in CLEAN})
 
 
 def above_notes(report: Report) -> set[tuple[str, int | None]]:
@@ -48,19 +39,19 @@ def above_notes(report: Report) -> set[tuple[str, int | None]]:
 
 
 @pytest.mark.parametrize("script", FAULTS, ids=lambda path: path.stem)
-def test_a_fault_is_found_at_its_line_and_nothing_else(script: Path, faulty: Reports) -> None:
-    report = faulty(script.stem)
-    assert above_notes(report) == expected(script.read_text())
-    for finding in report.findings:
+def test_a_fault_is_found_at_its_line_and_nothing_else(script: Path, report: Reports) -> None:
+    told = report("faulty", script.stem)
+    assert above_notes(told) == expected(script.read_text())
+    for finding in told.findings:
         assert finding.message.endswith(".") and finding.fix.endswith(".") and "\n" not in finding.message
         assert finding.evidence and len(finding.message) < 320
 
 
 @pytest.mark.parametrize("script", FAULTS, ids=lambda path: path.stem)
-def test_the_mended_twin_is_clean(script: Path, repaired: Reports) -> None:
-    assert above_notes(repaired(script.stem)) == set()
+def test_the_mended_twin_is_clean(script: Path, report: Reports) -> None:
+    assert above_notes(report("mended", script.stem)) == set()
 
 
 @pytest.mark.parametrize("script", CLEAN, ids=lambda path: path.stem)
-def test_a_sound_script_is_clean_however_unusual(script: Path, clean: Reports) -> None:
-    assert above_notes(clean(script.stem)) == set()
+def test_a_sound_script_is_clean_however_unusual(script: Path, report: Reports) -> None:
+    assert above_notes(report("clean", script.stem)) == set()

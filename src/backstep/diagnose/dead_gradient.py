@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from backstep.diagnose.divergence import diverges
 from backstep.diagnose.finding import Finding, Level, NotLooked, Related, Rule
 from backstep.diagnose.lineage import described
 from backstep.diagnose.magnitude import is_nonzero, is_zero
@@ -23,6 +24,8 @@ FLAT = RECTIFIERS | frozenset(
 
 
 def look(story: Story) -> Iterator[Finding | NotLooked]:
+    if diverges(story) is not None:
+        return  # units that a divergence has thrown off are told as that
     by_node: dict[tuple[object, ...], tuple[Pass, BackwardEvent, list[Leaf]]] = {}
     for leaf in story.leaves.values():
         arrived = leaf.contributions

@@ -15,6 +15,7 @@ from backstep.diagnose.wording import at, listed
 from backstep.trace.event import ForwardEvent, Source
 
 ENOUGH = 2
+COPIES = frozenset({"data", "detach", "clone", "copy_", "mul", "mul_", "lerp", "lerp_"})
 REACH = 400
 """Ops that are followed from a parameter towards the loss."""
 
@@ -26,11 +27,12 @@ def look(story: Story) -> Iterator[Finding | NotLooked]:
     made = optimizer_made(story, stepped[0].updates[0])
     by_cut: defaultdict[int, list[Leaf]] = defaultdict(list)
     for leaf in story.leaves.values():
-        uses = [use for use in leaf.uses if story.trace.iteration_at(use) is not None]
-        if len(uses) >= ENOUGH and not leaf.contributions and not leaf.updates:
-            cut = cut_after(story, uses[0])
-            if cut is not None and held(story, leaf, made):
-                by_cut[cut.position].append(leaf)
+        if leaf.contributions or leaf.updates:
+            continue
+        uses = [use for use in leaf.uses if in_training(story, use)]
+        cut = cut_after(story, uses[0]) if len(uses) >= ENOUGH else None
+        if cut is not None and held(story, leaf, uses[0], made):
+            by_cut[cut.position].append(leaf)
     first_cut: dict[Source | None, int] = {}
     for position in sorted(by_cut):
         first_cut.setdefault(story.event(position).source, position)
@@ -38,6 +40,12 @@ def look(story: Story) -> Iterator[Finding | NotLooked]:
         event = story.event(position)
         if isinstance(event, ForwardEvent):
             yield found(story, event, by_cut[position], stepped[0])
+
+
+def in_training(story: Story, use: int) -> bool:
+    """Whether the leaf is computed with in an iteration; copying it is no use."""
+    event = story.event(use)
+    return event.iteration is not None and isinstance(event, ForwardEvent) and event.op not in COPIES
 
 
 def cut_after(story: Story, use: int) -> ForwardEvent | None:
@@ -58,20 +66,22 @@ def cut_after(story: Story, use: int) -> ForwardEvent | None:
     return None
 
 
-def held(story: Story, leaf: Leaf, made: Source | None) -> bool:
+def held(story: Story, leaf: Leaf, use: int, made: Source | None) -> bool:
     """Whether the optimizer was given the whole model that the leaf is part of, and not, say, its head alone."""
-    if made is None:
+    source = story.event(use).source
+    if made is None or source is None:
         return False
     given = re.findall(r"([\w.]+)\.parameters\(\)", made.code)
-    use = story.event(leaf.uses[0]).source
-    called = re.match(r"(\w+)\(", use.code) if use is not None else None
-    if called is not None and not use_is_functional(called[1]):
+    called = re.match(r"([\w.]+)\(", source.code)
+    if called is not None and is_root(called[1], leaf):
         return called[1] in given
     return any("." not in name.removeprefix("self.") for name in given)
 
 
-def use_is_functional(name: str) -> bool:
-    return name in ("F", "torch", "self")
+def is_root(called: str, leaf: Leaf) -> bool:
+    """Whether what is called is a model, and not a layer of one (`self.encoder` of a weight `encoder.weight`)."""
+    owner, _, attribute = called.partition(".")
+    return owner not in ("torch", "F", "nn") and not (attribute and leaf.name.startswith(f"{attribute}."))
 
 
 def found(story: Story, cut: ForwardEvent, leaves: list[Leaf], trained: Leaf) -> Finding:

@@ -17,12 +17,16 @@ from backstep.trace.event import UpdateEvent
 
 GROWN = 100.0
 """A loss that ends so many times above where it began has diverged."""
+RUINED = 1e4
+"""... so many times above, it has whatever the data are."""
 RISING = 3
 """... if it rose in so many passes in a row when it did."""
 
 
 LEAP = 100.0
 """An update that makes a weight so many times larger needs no second one."""
+THROWN = 5.0
+"""... and one that makes it so many times larger has left the place where the gradient told anything."""
 SWINGS = 8
 """So often in a row a gradient must turn round for the updates to swing."""
 KNOWN_LOSSES = frozenset("mse_loss cross_entropy l1_loss smooth_l1_loss huber_loss nll_loss".split())
@@ -90,7 +94,7 @@ def opposite(one: UpdateEvent, other: UpdateEvent) -> bool:
 
 
 def overshooting(story: Story, passes: list[Pass]) -> UpdateEvent | None:
-    """The largest of updates that change weights by half and more, where the loss ends far above its beginning."""
+    """The update that made a weight many times larger, where the loss ends far above its beginning."""
     losses = [one.loss for one in passes if one.loss is not None]
     if len(losses) < SWINGS or not all(map(math.isfinite, losses)):
         return None
@@ -101,7 +105,7 @@ def overshooting(story: Story, passes: list[Pass]) -> UpdateEvent | None:
         return None
     updates = [update for step in story.steps for update in step if update.grad is not None]
     largest = max(updates, key=relative, default=None)
-    return largest if largest is not None and relative(largest) > 0.5 else None
+    return largest if largest is not None and relative(largest) > THROWN else None
 
 
 def diverged(story: Story, found: Divergence) -> Finding:
@@ -127,7 +131,8 @@ def diverged(story: Story, found: Divergence) -> Finding:
 def diverges(story: Story) -> Divergence | None:
     """The first loss that leaves all bounds while updates follow it."""
     for passes in passes_by_line(story):
-        run = run_away(passes) or leapt(story, passes)
+        run = run_away(passes)
+        run = run if run is not None and overshoots(story, run, passes[-1].loss) else leapt(story, passes)
         if run is None:
             continue
         updates = [
@@ -175,6 +180,24 @@ def run_away(passes: list[Pass]) -> list[Pass] | None:
         if rising and (not math.isfinite(loss) or abs(loss) > before[-1]):
             return passes[: index + 1]
     return None
+
+
+def overshoots(story: Story, run: list[Pass], last: float | None) -> bool:
+    """Whether it is the updates that drive the loss up, and not the data that change.
+
+    The gradient turns round when a step goes too far, and the step goes up when its sign is wrong; where the
+    numbers were not kept only the size of the loss can tell.
+    """
+    first = run[0].loss
+    if first is None or last is None or not math.isfinite(last) or abs(last) > RUINED * max(abs(first), 1e-3):
+        return True
+    start, end = run[0].start.position, run[-1].start.position
+    for leaf in story.trained.values():
+        updates = [update for update in leaf.updates if start < update.position < end]
+        turns = [opposite(one, other) for one, other in pairwise(updates)]
+        if sum(turns) * 2 > len(turns) or (updates and all(map(goes_up, updates))):
+            return True
+    return False
 
 
 def relative(update: UpdateEvent) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Iterator
 
 from backstep.diagnose.finding import Finding, Level, NotLooked, Rule
@@ -60,12 +61,16 @@ def taken_out_late(
     story: Story, passed: dict[int, int | None], told_of: set[tuple[str, int] | None]
 ) -> Iterator[Finding]:
     """Losses of many iterations whose numbers are asked for only after the loop: until then all were kept."""
+    starts = [one.start.position for one in story.finished]
+    ended = {root.tensor: number for number, one in enumerate(story.finished, 1) for root in one.start.roots}
     late: dict[tuple[str, int] | None, list[tuple[ForwardEvent, int]]] = {}
     for event in story.forwards:
         if event.outputs or not event.inputs or not event.inputs[0].requires_grad:
             continue
-        iteration = passed.get(event.inputs[0].tensor)
-        if iteration is not None and event.iteration != iteration:
+        tensor = event.inputs[0].tensor
+        iteration = passed.get(tensor)
+        # The last loss of an epoch may well be printed after it: only one that several passes came after was kept.
+        if iteration is not None and bisect(starts, event.position) - ended[tensor] >= ENOUGH:
             late.setdefault(line_of(event), []).append((event, iteration))
     for line, events in late.items():
         iterations = frozenset(iteration for _, iteration in events)

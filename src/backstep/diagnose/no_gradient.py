@@ -85,6 +85,8 @@ def remaking(story: Story, made: ForwardEvent) -> ForwardEvent | None:
     if out is None:
         return None
     computed = any(value.requires_grad or story.maker(value.tensor, out.position) for value in out.inputs)
+    if computed and out.op in ("numpy", "__array__"):
+        return out  # what is computed in numpy has no graph, wherever it comes back from there
     return made if computed else None
 
 

@@ -8,9 +8,9 @@ from backstep.diagnose.divergence import diverges
 from backstep.diagnose.finding import Finding, Level, NotLooked, Related, Rule
 from backstep.diagnose.lineage import described
 from backstep.diagnose.magnitude import has_nan, is_zero, not_finite
-from backstep.diagnose.story import Pass, Story, uses_gradient
+from backstep.diagnose.story import Leaf, Pass, Story, uses_gradient
 from backstep.diagnose.wording import at, quoted, size, told
-from backstep.trace.event import BackwardEvent, ForwardEvent, UpdateEvent, Value
+from backstep.trace.event import AccumulateEvent, BackwardEvent, ForwardEvent, UpdateEvent, Value, ZeroGradEvent
 
 MEANT = frozenset({"masked_fill", "masked_fill_", "full", "full_like", "fill_", "tensor", "where", "new_full"})
 """Ops that are given an Inf to put there."""
@@ -46,15 +46,23 @@ def look(story: Story) -> Iterator[Finding | NotLooked]:
 
 def harmed(story: Story, one: Pass) -> UpdateEvent | Pass | None:
     """What shows that the bad gradient did harm: an update that used it. A step that was skipped is none."""
-    bad = [other for other in story.passes if any(map(not_finite, other.start.roots)) and not scaled(story, other)]
-    if len(bad) >= 2 and 2 * len(bad) > len(story.passes):
-        return one  # not finite most of the time: nobody leaves out so many steps on purpose
-    leaves = {act.number for act in one.contributions}
-    for step in story.steps:
-        for update in step:
-            if update.position > one.start.position and update.number in leaves and uses_gradient(update):
-                return update if not_finite(update.grad) or not_finite(update.after) else None
-    return one if story.crash is not None or (one is story.passes[-1] and not story.steps) else None
+    bad_root = any(map(not_finite, one.start.roots)) and not scaled(story, one)
+    for contribution in one.contributions:
+        update = used_by(story.leaves[contribution.number], contribution)
+        if update is not None and (bad_root or not_finite(update.grad) or not_finite(update.after)):
+            return update
+    return one if story.crash is not None or (one is story.passes[-1] and not story.trained) else None
+
+
+def used_by(leaf: Leaf, contribution: AccumulateEvent) -> UpdateEvent | None:
+    """The update that used a contribution; None where it was cleared before."""
+    for act in leaf.acts:
+        if act.position > contribution.position:
+            if isinstance(act, ZeroGradEvent):
+                return None
+            if isinstance(act, UpdateEvent) and uses_gradient(act):
+                return act
+    return None
 
 
 def scaled(story: Story, one: Pass) -> bool:

@@ -20,9 +20,10 @@ def look(story: Story) -> Iterator[Finding | NotLooked]:
     for leaf in story.leaves.values():
         if leaf.number in asked or not thrown_away(leaf):
             continue
-        made = story.maker(leaf.number, leaf.uses[0])
+        made = leaf.writes[0] if leaf.writes else story.maker(leaf.number, leaf.uses[0])
         line = None if made is None else line_of(made)
-        if made is not None and line is not None and made.iteration is not None and not made.inputs:
+        given = isinstance(made, ForwardEvent) and made.inputs
+        if made is not None and line is not None and made.iteration is not None and not given:
             by_line[line].append((made, leaf))
     for births in by_line.values():
         if len({event.iteration for event, _ in births}) >= ENOUGH and start_alike(births):
