@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from backstep.recorder.options import Options, parse_iterations
+from backstep.recorder.recording import exit_of, header_of
 
 
 class Run:
@@ -45,14 +46,12 @@ class Run:
         )
         self.session: Any = None
         self.exit: dict[str, Any] = {"status": "ok", "code": 0, "exception": None}
-        self.error: BaseException | None = None
         self._remove: list[Callable[[], None]] = []
         self._folder = os.path.dirname(os.path.abspath(target)) if not settings.get("module") else os.getcwd()
         self._pid = os.getpid()
 
     def start(self) -> None:
         """Makes the trace file: it exists before the script's first line runs."""
-        from backstep.recorder.recording import header_of
         from backstep.trace.file import TraceWriter
 
         if self.path.exists():
@@ -96,6 +95,12 @@ class Run:
             self._remove.append(Streams(self.session).install())
         _current.append(_Outer(self))  # type: ignore[arg-type]
 
+    def died(self, error: BaseException) -> None:
+        """What ended the script, before its traceback is printed."""
+        self.exit = exit_of(error)
+        if self.session is not None and self.exit["status"] != "ok" and os.getpid() == self._pid:
+            self.session.ended_by(error)
+
     def finish(self) -> None:
         """Writes the last words, whatever way the script ended."""
         if os.getpid() != self._pid:
@@ -106,10 +111,7 @@ class Run:
             self._writer.write_header({"exit": self.exit, "complete": True})
             self._writer.close()
         else:
-            if self.error is not None and self.exit["status"] != "ok":
-                self.session.ended_by(self.error)
             self.session.finish({"exit": self.exit})
-        self.error = None
         if not self.settings.get("quiet"):
             self._summary()
         if self.exit["status"] == "interrupted":
@@ -303,8 +305,6 @@ def report(error: BaseException) -> int:
 
 
 def main(argv: list[str]) -> int:
-    from backstep.recorder.recording import exit_of
-
     settings = json.loads(argv[0])
     run = Run(settings, argv[1], argv[2:])
     if not settings.get("module") and not os.path.exists(argv[1]):
@@ -319,8 +319,7 @@ def main(argv: list[str]) -> int:
     try:
         run_script(run)
     except BaseException as error:
-        run.exit = exit_of(error)
-        run.error = error
+        run.died(error)
         code = report(error)
     return code
 

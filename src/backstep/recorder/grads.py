@@ -13,7 +13,7 @@ from backstep.recorder.calls import SHARING
 from backstep.recorder.frames import Where
 from backstep.recorder.scribe import FORWARD, GRAD_WRITE, IN_FORWARD, IN_OTHER, IN_UPDATE, IN_ZERO_GRAD, UPDATE
 from backstep.recorder.scribe import ZERO_GRAD as ZEROING
-from backstep.recorder.snapshot import SCALAR, Shot, unreadable
+from backstep.recorder.snapshot import META, SCALAR, Shot, unreadable
 from backstep.recorder.tensors import Entry
 
 if TYPE_CHECKING:
@@ -88,12 +88,19 @@ def learning_rate(session: Session, leaf: Entry, call: Call) -> float | None:
     return float(factor * alpha) if name == "sub_" else -float(factor * alpha)
 
 
-def assigned_data(session: Session, owner: torch.Tensor, before: Shot, where: Where) -> None:
-    """`w.data = ...`"""
+def memory_of(tensor: torch.Tensor) -> int | None:
+    """Where a tensor's numbers lie, if that can be told."""
+    return None if unreadable(tensor) or tensor.layout is not torch.strided else tensor.data_ptr()
+
+
+def assigned_data(session: Session, owner: torch.Tensor, before: Shot, memory: int | None, where: Where) -> None:
+    """`w.data = ...`, where its numbers lay in that memory before."""
     entry = session.tensors.entry(owner)
     session.camera.epoch += 1
     session.camera.share(owner)
     after = session.camera.snap(owner)
+    if after[META] == before[META] and memory_of(owner) == memory:
+        return  # `w.data -= g`: the change has been told, and Python assigns what is there already
     enabled = torch.is_grad_enabled()
     if entry.leaf:
         grad = owner.grad

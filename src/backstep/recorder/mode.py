@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from backstep.recorder.calls import RESULT_IS_ARGUMENT, Function, Sort, signature, sort_out, tensors_in
 from backstep.recorder.frames import Spot, Where
-from backstep.recorder.grads import assigned_data, derived_from, remember_alias, rewrite_grad, written
+from backstep.recorder.grads import assigned_data, derived_from, memory_of, remember_alias, rewrite_grad, written
 from backstep.recorder.nodes import Twin, claim, claim_one, named_now
 from backstep.recorder.scribe import FORWARD, IN_BACKWARD, IN_FORWARD, IN_UPDATE
 from backstep.recorder.session import Session
@@ -107,7 +107,7 @@ class Call:
 
     __slots__ = (
         "args", "arguments", "autocast", "function", "grad_before", "grad_enabled", "inputs", "key", "kwargs",
-        "learned", "parts", "sequence", "tensors",
+        "learned", "memory", "parts", "sequence", "tensors",
     )  # fmt: skip
 
     function: Function
@@ -119,6 +119,8 @@ class Call:
     grad_enabled: bool
     autocast: int
     grad_before: Shot | None
+    memory: int | None
+    """Where the numbers lay whose memory is about to be replaced."""
     key: tuple[Any, ...]
     learned: Learned | None
     parts: Parts | None
@@ -313,6 +315,7 @@ class Recording(TorchFunctionMode):
         if function.sort is Sort.SET_GRAD:
             grad = args[0].grad if isinstance(args[0], torch.Tensor) and args[0].is_leaf else None
             call.grad_before = None if grad is None else camera.snap(grad, "grad")
+        call.memory = memory_of(args[0]) if function.sort is Sort.SET_DATA else None
         if function.primitive and not kwargs and not call.autocast:
             call.key = (func, enabled, *map(type, args))
         else:
@@ -339,7 +342,7 @@ class Recording(TorchFunctionMode):
             rewrite_grad(session, call.args[0], call.grad_before, where)
             return
         if function.sort is Sort.SET_DATA:
-            assigned_data(session, call.args[0], call.inputs[0], where)
+            assigned_data(session, call.args[0], call.inputs[0], call.memory, where)
             return
         self._name_operands(call, where.spot)
         if function.op in RESULT_IS_ARGUMENT or (outputs and not changed and all_given(outputs, call.tensors)):

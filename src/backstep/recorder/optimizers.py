@@ -78,6 +78,8 @@ class Optimizers:
     def __init__(self, session: Session, mode: Recording) -> None:
         self._session = session
         self._mode = mode
+        self._known: weakref.WeakKeyDictionary[Any, tuple[int, tuple[int, ...]]] = weakref.WeakKeyDictionary()
+        """The number of each optimizer, and the leaves that it was told to have."""
 
     def install(self) -> Callable[[], None]:
         handles = [register_optimizer_step_pre_hook(self._before), register_optimizer_step_post_hook(self._after)]
@@ -107,6 +109,22 @@ class Optimizers:
             step.pause()
             return changed
         return None
+
+    def _tell(self, step: Step) -> None:
+        """That a step was made, and once what the optimizer holds: a step without gradients leaves no event."""
+        session, optimizer = self._session, step.optimizer
+        leaves = tuple(
+            session.tensors.leaf(parameter).number
+            for group in optimizer.param_groups
+            for parameter in group["params"]
+            if parameter.requires_grad and parameter.is_leaf
+        )
+        number, held = self._known.get(optimizer, (len(self._known), None))
+        place = step.where.spot.place
+        if held != leaves:
+            self._known[optimizer] = (number, leaves)
+            session.scribe.tell(("optimizer", number, session.text(type(optimizer).__name__), place, leaves))
+        session.scribe.tell(("step", number, place))
 
     def _with_closure(self, step: Step, args: Any, kwargs: dict[str, Any]) -> Any:
         """What the user's closure does inside the step is recorded."""
@@ -138,6 +156,7 @@ class Optimizers:
         with session.guarded("an optimizer step"):
             # What a step writes, fused or on lists, need not be counted in versions.
             session.camera.epoch += 1
+            self._tell(step)
             for change in step.changes:
                 self._emit(step, change)
 

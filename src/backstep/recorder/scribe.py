@@ -266,6 +266,12 @@ class Scribe:
     def _grad_of(self, number: int, leaf: int) -> None:
         self._builder.grads.append((number, leaf))
 
+    def _optimizer(self, number: int, name: int, place: int, leaves: tuple[int, ...]) -> None:
+        self._builder.optimizers.append((number, name, place, leaves))
+
+    def _step(self, number: int, place: int) -> None:
+        self._builder.steps.append((self._builder.position, number, place))
+
     def _begin(
         self, parent: int, loop: int, head: int, index: int, name: str, value: int | None, pending: bool
     ) -> None:

@@ -122,6 +122,8 @@ class BatchBuilder:
         self.names: list[tuple[int, int]] = []
         self.grads: list[tuple[int, int]] = []
         self.losses: list[tuple[int, float]] = []
+        self.optimizers: list[tuple[int, int, int, tuple[int, ...]]] = []
+        self.steps: list[tuple[int, int, int]] = []
         self.position = 0
         self._batch = 0
         self._begin()
@@ -190,19 +192,13 @@ class BatchBuilder:
 
     def flush(self, header: dict[str, Any] | None = None) -> Flushed | None:
         """Writes what was collected, with these changes of the header, as one transaction; None if nothing was."""
-        tables = Tables(
-            self.strings.take(),
-            self.metas.take(),
-            self.sites.take(),
-            self.places.take(),
-            tuple(self.contexts),
-            tuple(self.context_values),
-            tuple(self.leaves),
-            tuple(self.names),
-            tuple(self.grads),
-            tuple(self.losses),
-        )
-        for rows in (self.contexts, self.context_values, self.leaves, self.names, self.grads, self.losses):
+        collected = (
+            self.contexts, self.context_values, self.leaves, self.names, self.grads, self.losses, self.optimizers,
+            self.steps,
+        )  # fmt: skip
+        interned = (self.strings.take(), self.metas.take(), self.sites.take(), self.places.take())
+        tables = Tables(*interned, *map(tuple, collected))  # type: ignore[arg-type]
+        for rows in collected:
             rows.clear()
         if not self._columns and tables == Tables() and not header:
             return None

@@ -274,3 +274,7 @@ class Tables(Row, frozen=True):
     """(tensor, leaf): this tensor is or was the `.grad` of that one."""
     losses: tuple[tuple[int, float], ...] = ()
     """(position, value) of each backward pass from a scalar root."""
+    optimizers: tuple[tuple[int, int, int, tuple[int, ...]], ...] = ()
+    """(number, class name, place, leaves) of an optimizer when it steps with these for the first time."""
+    steps: tuple[tuple[int, int, int], ...] = ()
+    """(position of the event after it, optimizer, place) of each step, also of one that updated nothing."""

@@ -10,6 +10,7 @@ import difflib
 import threading
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, overload
 
@@ -68,6 +69,15 @@ class Payload:
             return Summary(*msgspec.structs.astuple(self._row.summary))
         array = self.array(shape)
         return None if array is None else summarize(array)
+
+
+@dataclass(frozen=True, slots=True)
+class Optimizer:
+    """An optimizer as it was at its last step: its class, where it was stepped, the numbers of its leaves."""
+
+    name: str
+    source: Source | None
+    leaves: tuple[int, ...]
 
 
 class FactIndex:
@@ -147,6 +157,9 @@ class Trace:
         self.grads: dict[int, int] = {}
         self.losses: list[tuple[int, float]] = []
         """(position, value) of each backward pass from a scalar root."""
+        self.optimizers: dict[int, Optimizer] = {}
+        self.steps: list[tuple[int, int]] = []
+        """(position of the event after it, optimizer) of each step of an optimizer."""
         self._event_cache: dict[int, Event] = {}
         self._event_blobs: dict[int, bytes] = {}
         self._payload_blobs: dict[int, tuple[npt.NDArray[np.uint32], bytes]] = {}
@@ -296,6 +309,13 @@ class Trace:
             self._names.update(tables.names)
             self._event_cache.clear()
         self.grads.update(tables.grads)
+        for number, name, place, leaves in tables.optimizers:
+            site = self._places[place].site
+            self.optimizers[number] = Optimizer(self.strings[name], None if site < 0 else self._site(site), leaves)
+        for recorded, number, _ in tables.steps:
+            position = self._holes.read(recorded)
+            if position >= 0 and number in self.optimizers:
+                self.steps.append((position, number))
         for recorded, loss in tables.losses:
             position = self._holes.read(recorded)
             if position >= 0:
