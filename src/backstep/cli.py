@@ -149,6 +149,12 @@ def cli() -> None:
     help="Keep the first iteration and the last N: a flight recorder for long runs.",
 )
 @click.option("--max-size", callback=_bytes, metavar="BYTES", help="End the recording there; 500M and 2G will do.")
+@click.option(
+    "--detail",
+    type=click.Choice(["normal", "full"]),
+    default="normal",
+    help="full: what an optimizer computes inside its step is recorded too.",
+)
 @click.option("--no-source", is_flag=True, help="Keep no source text in the trace.")
 @click.option("--no-output", is_flag=True, help="Keep nothing of what the script prints.")
 @click.option("-m", "module", is_flag=True, help="SCRIPT is a module's name, as in python -m.")
@@ -168,6 +174,7 @@ def run(script: str, args: tuple[str, ...], headless: bool, output: str | None, 
         "every": given["every"],
         "keep_last": given["keep_last"],
         "max_size": given["max_size"],
+        "detail": given["detail"],
         "source": not given["no_source"],
         "output_events": not given["no_output"],
         "module": module,

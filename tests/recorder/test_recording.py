@@ -14,6 +14,8 @@ import torch
 from torch import nn
 
 import backstep
+from backstep.recorder.options import Options
+from backstep.recorder.recording import Recording
 from backstep.trace.event import Event
 from backstep.trace.verify import verify
 
@@ -262,3 +264,60 @@ def test_uninitialised_memory_is_no_value() -> None:
     made, filled = events(recording, "forward")
     assert made.outputs[0].values is None and "uninitialised" in made.outputs[0].omitted
     assert filled.outputs[0].values == [1.0, 1.0, 1.0]
+
+
+def test_an_optimizer_step_that_raises_leaves_the_recording_on() -> None:
+    class Failing(torch.optim.SGD):
+        def step(self, closure: Any = None) -> Any:
+            self.param_groups[0]["params"][0].data.mul_(1.0)
+            raise ValueError("no step")
+
+    w = torch.ones(2, requires_grad=True)
+    optimizer = Failing([w], lr=0.1)
+    with backstep.record() as recording:
+        w.sum().backward()
+        with pytest.raises(ValueError, match="no step"):
+            optimizer.step()
+        doubled = w * 2
+    last = recording.trace.events[-1]
+    assert (last.op, last.phase, last.outputs[0].name) == ("mul", "forward", "doubled")
+    assert doubled.requires_grad
+    assert not recording.trace.steps
+
+
+def test_a_step_without_gradients_is_told_too() -> None:
+    model = nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with backstep.record() as recording:
+        optimizer.step()
+        model(torch.ones(1, 2)).sum().backward()
+        optimizer.step()
+    trace = recording.trace
+    assert [number for _, number in trace.steps] == [0, 0]
+    assert trace.optimizers[0].name == "SGD" and trace.optimizers[0].source.code == "optimizer.step()"
+    assert sorted(trace.leaves[leaf] for leaf in trace.optimizers[0].leaves) == ["bias", "weight"]
+    assert len(list(trace.find(kind="update"))) == 2
+
+
+@pytest.mark.parametrize("optimizer_of", [torch.optim.Adam, torch.optim.LBFGS])
+def test_all_detail_shows_what_an_optimizer_computes(optimizer_of: Any) -> None:
+    def train(options: Options) -> tuple[list[Any], torch.Tensor]:
+        w = torch.full((3,), 2.0, requires_grad=True)
+        optimizer = optimizer_of([w], lr=0.1)
+
+        def closure() -> torch.Tensor:
+            optimizer.zero_grad()
+            loss = (w**2).sum()
+            loss.backward()
+            return loss
+
+        with Recording(None, options, force=False) as recording:
+            optimizer.step(closure)
+        return list(recording.trace.events), w.detach()
+
+    events, w = train(Options())
+    detailed, same = train(Options(detail="full"))
+    assert torch.equal(w, same)
+    inner = [event for event in detailed if event.kind == "forward" and event.phase == "update"]
+    assert inner and not [event for event in events if event.kind == "forward" and event.phase == "update"]
+    assert [e.kind for e in detailed if e not in inner] == [e.kind for e in events]

@@ -43,6 +43,7 @@ class Run:
             settings.get("every") or 1,
             settings.get("keep_last"),
             settings.get("max_size"),
+            settings.get("detail") or "normal",
         )
         self.session: Any = None
         self.exit: dict[str, Any] = {"status": "ok", "code": 0, "exception": None}

@@ -283,7 +283,7 @@ class Recording(TorchFunctionMode):
                 "forward", function.number, aten, tuple(shots), (camera.shoot(result, entry, entry.name_number),),
                 tuple(arguments), first, count, -1, True, False, 0,
             )  # fmt: skip
-            phase = IN_FORWARD if session.thread.backward is None else IN_BACKWARD
+            phase = phase_now(session)
             position = session.emit(FORWARD, phase, where, row, module=module, subject=first, extent=count)
             if twin is not None:
                 twin.position = position
@@ -351,7 +351,7 @@ class Recording(TorchFunctionMode):
                 if tensor.requires_grad and tensor.is_leaf:
                     session.tensors.leaf(tensor)
             return
-        if changed and written(session, call, changed, where):
+        if changed and not stepping(session) and written(session, call, changed, where):
             return
         self._emit(call, outputs, changed, where, made)
 
@@ -368,7 +368,7 @@ class Recording(TorchFunctionMode):
         camera = session.camera
         function = call.function
         spot = where.spot
-        phase = IN_FORWARD if session.thread.backward is None else IN_BACKWARD
+        phase = phase_now(session)
         if not call.grad_enabled:
             derived = derived_from(session, call)
             if derived is not None and phase == IN_FORWARD:
@@ -513,7 +513,16 @@ def unpacked(bound: str, count: int) -> list[str]:
 
 
 def phase_now(session: Session) -> int:
-    return IN_BACKWARD if session.thread.backward is not None else IN_FORWARD
+    """What runs now, as far as the place tells."""
+    if session.thread.backward is not None:
+        return IN_BACKWARD
+    return IN_UPDATE if stepping(session) else IN_FORWARD
+
+
+def stepping(session: Session) -> bool:
+    """Inside an optimizer's step, whose updates are told when it is over."""
+    step = session.thread.step
+    return step is not None and not step.over and not step.closure
 
 
 def version_of(tensor: torch.Tensor) -> int:

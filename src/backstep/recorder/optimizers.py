@@ -23,7 +23,8 @@ from backstep.recorder.stack import is_active, put_under_stack, take_from_stack
 class Step:
     """An optimizer step under way. It ends with its frame, so that one that raised is not taken for running.
 
-    What it does inside is one update a parameter, so the mode is away meanwhile: an Adam step is a hundred calls.
+    What it does inside is one update a parameter, so the mode is away meanwhile: an Adam step is a hundred calls. With
+    all detail it stays, and its ops are events like others, of the phase `update`.
     """
 
     def __init__(self, optimizer: Any, frame: FrameType, where: Where, outer: Step | None, mode: Recording) -> None:
@@ -31,6 +32,9 @@ class Step:
         self.where = where
         self.outer = outer
         self.changes: list[Change] = []
+        self.over = False
+        self.closure = 0
+        """How many of the user's closures it is inside."""
         self.by = f"{type(optimizer).__name__}.step"
         self._mode = mode
         self._away = False
@@ -39,8 +43,13 @@ class Step:
         self._ended: Any = None
         if not isinstance(token, int):
             # A step that raises calls no hook. Its frame goes, and with it the token.
-            resume = weakref.WeakMethod(self.resume)
-            self._ended = weakref.ref(token, lambda _: None if (method := resume()) is None else method())
+            end = weakref.WeakMethod(self.end)
+            self._ended = weakref.ref(token, lambda _: None if (method := end()) is None else method())
+
+    def end(self) -> None:
+        """The step is over, however it ended."""
+        self.over = True
+        self.resume()
 
     def pause(self) -> None:
         """The mode sees nothing of what the optimizer does."""
@@ -48,11 +57,13 @@ class Step:
             take_from_stack(self._mode)
             self._away = True
 
-    def resume(self) -> None:
-        """The mode is there again, for a closure of the user's or for good."""
-        if self._away and threading.get_ident() == self._thread:
-            self._away = False
-            put_under_stack(self._mode)
+    def resume(self) -> bool:
+        """The mode is there again, for a closure of the user's or for good; whether it was away."""
+        if not self._away or threading.get_ident() != self._thread:
+            return False
+        self._away = False
+        put_under_stack(self._mode)
+        return True
 
 
 class Change:
@@ -97,7 +108,7 @@ class Optimizers:
         with session.guarded("an optimizer step"):
             outer = session.thread.step
             if outer is not None and outer.optimizer is optimizer:
-                outer.resume()  # it raised, and under a tracer nothing told so
+                outer.end()  # it raised, and under a tracer nothing told so
                 outer = outer.outer
             step = Step(optimizer, sys._getframe(1), session.where(2), outer, self._mode)
             for group in optimizer.param_groups:
@@ -106,7 +117,8 @@ class Optimizers:
                         step.changes.append(Change(session, optimizer, group, parameter))
             session.thread.step = step
             changed = self._with_closure(step, args, kwargs)
-            step.pause()
+            if session.options.detail == "normal":
+                step.pause()
             return changed
         return None
 
@@ -131,11 +143,14 @@ class Optimizers:
 
         def seen(closure: Callable[[], Any]) -> Callable[[], Any]:
             def run() -> Any:
-                step.resume()
+                away = step.resume()
+                step.closure += 1
                 try:
                     return closure()
                 finally:
-                    step.pause()
+                    step.closure -= 1
+                    if away:
+                        step.pause()
 
             return run
 
@@ -149,7 +164,7 @@ class Optimizers:
         step = session.thread.step
         if step is None or step.optimizer is not optimizer:
             return
-        step.resume()
+        step.end()
         session.thread.step = step.outer
         if not session.enabled:
             return

@@ -22,6 +22,8 @@ class Options:
     """The first iteration and so many of the last stay."""
     max_size: int | None = None
     """Bytes of the file at which the recording ends."""
+    detail: str = "normal"
+    """`full`: what an optimizer does inside its step is recorded too."""
 
     def __post_init__(self) -> None:
         if self.values not in ("auto", "all", "summary"):
@@ -30,6 +32,8 @@ class Options:
             raise ValueError(f"local is auto, all or none, not {self.local!r}")
         if self.max_elements < 1:
             raise ValueError("max_elements is at least 1")
+        if self.detail not in ("normal", "full"):
+            raise ValueError(f"detail is normal or full, not {self.detail!r}")
         if self.every < 1:
             raise ValueError("every is at least 1")
         if self.keep_last is not None and self.keep_last < 1:
@@ -57,11 +61,11 @@ class Options:
         return self.iterations is None and self.every == 1 and self.keep_last is None
 
     def as_dict(self) -> dict[str, Any]:
-        return {name: value for name, value in asdict(self).items() if name not in OPTIONAL or value not in (None, 1)}
+        return {name: value for name, value in asdict(self).items() if OPTIONAL.get(name, ...) != value}
 
 
-OPTIONAL = frozenset({"iterations", "every", "keep_last", "max_size"})
-"""Said in the header where they were given."""
+OPTIONAL = {"iterations": None, "every": 1, "keep_last": None, "max_size": None, "detail": "normal"}
+"""Said in the header only where they are not what they are by themselves."""
 
 
 def parse_iterations(text: str) -> tuple[int, int | None]:
