@@ -15,8 +15,11 @@ from backstep.trace.file import TraceError, fold
 from backstep.trace.trace import Trace, load
 
 SQLITE = b"SQLite format 3\x00"
-RECORDED: Mapping[str, Any] = {"values": "auto", "local": "none", "quiet": True}
-"""What the rules need: the values of small tensors and summaries of the others; no local gradients."""
+RECORDED: Mapping[str, Any] = {
+    "values": "auto", "max_elements": 4096, "local": "none", "keep_last": 1000, "quiet": True,
+}  # fmt: skip
+"""What the rules need: the values of small tensors and summaries of the others, no local gradients; of a long run
+the first iteration and the last thousand, so that it fits on the disk and what ended it is there."""
 
 
 def is_trace(target: str) -> bool:

@@ -75,6 +75,9 @@ def looked_at(story: Story) -> str:
         told(len([step for step in story.steps if any(update.grad for update in step)]), "update"),
     ]
     text = ", ".join(parts)
+    numbers = {one.start.iteration for one in story.passes if one.start.iteration is not None}
+    if numbers and len(numbers) <= max(numbers) and len(story.spans) == 1:
+        text += f" of {len(numbers)} iterations; of {max(numbers) + 1} not all were recorded"
     if len(story.spans) > 1:
         (_, gap), (end, count) = story.spans
         text += f"; of {count} events those from {gap} to {end - 1} were not read"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from backstep.diagnose.finding import Finding, Level, NotLooked, Related, Rule
 from backstep.diagnose.story import Leaf, Story, line_of, uses_gradient
@@ -10,6 +11,8 @@ from backstep.diagnose.wording import at, listed, size
 from backstep.trace.event import GradWriteEvent, UpdateEvent, ZeroGradEvent
 
 CLIPS = frozenset({"clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_"})
+UNSCALES = frozenset({"unscale_", "step"})
+"""Who divides gradients by a scaler's scale: the call itself, or `scaler.step`."""
 ENOUGH = 2
 
 
@@ -32,7 +35,32 @@ def look(story: Story) -> Iterator[Finding | NotLooked]:
             f"{leaf.name}.grad {size(wasted[0].before)} → {size(wasted[0].after)}",
             (Related(update.source, "the step that uses the gradient unclipped"),),
         )
+    yield from clipped_while_scaled(story)
     yield from clipped_while_empty(story)
+
+
+def clipped_while_scaled(story: Story) -> Iterator[Finding]:
+    """Clipping that is followed by the unscaling has compared the bound with scaled gradients."""
+    for leaf in story.trained.values():
+        writes = [act for act in leaf.acts if isinstance(act, GradWriteEvent | UpdateEvent)]
+        scaled = [
+            (one, other) for one, other in pairwise(writes)
+            if isinstance(one, GradWriteEvent) and isinstance(other, GradWriteEvent)
+            and one.by in CLIPS and other.by in UNSCALES
+        ]  # fmt: skip
+        if len(scaled) >= ENOUGH:
+            clip, unscaling = scaled[0]
+            yield Finding(
+                Level.ERROR,
+                f"The gradients are clipped while they are still scaled; {at(unscaling.source)} divides them by the"
+                " scale afterwards, so the bound is that many times too small.",
+                "Call scaler.unscale_(optimizer) before the clipping.",
+                clip.source,
+                tuple(event.position for pair in scaled[:2] for event in pair),
+                f"{leaf.name}.grad {size(clip.before)} → {size(clip.after)} → {size(unscaling.after)}",
+                (Related(unscaling.source, "unscales the gradients"),),
+            )
+            return
 
 
 def clips_of(leaf: Leaf) -> tuple[list[GradWriteEvent], int]:

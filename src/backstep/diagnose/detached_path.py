@@ -57,8 +57,6 @@ def cut_after(story: Story, use: int) -> ForwardEvent | None:
         if position in seen or not isinstance(event, ForwardEvent):
             continue
         seen.add(position)
-        if not event.grad_enabled:
-            return None  # without grad mode on purpose
         if not any(value.requires_grad for value in event.outputs):
             return event
         for value in event.outputs:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from backstep.diagnose.finding import Finding, Level, NotLooked, Related, Rule
+from backstep.diagnose.missing_zero_grad import reuse_of
 from backstep.diagnose.story import Leaf, Pass, Story, line_of, uses_gradient
 from backstep.diagnose.wording import at, listed, size, told
 from backstep.trace.event import AccumulateEvent, UpdateEvent, ZeroGradEvent
@@ -26,6 +27,8 @@ def look(story: Story) -> Iterator[Finding | NotLooked]:
     passes = {act.position: one for one in story.finished for act in one.contributions}
     by_line: dict[tuple[str, int] | None, list[Leak]] = {}
     for leaf in story.trained.values():
+        if reuse_of(leaf).habitual:
+            continue  # `missing-zero-grad` tells it: nothing is zeroed at all
         for leak in leaks_of(leaf):
             one = passes.get(leak.foreign.position)
             others = served[one.start.position] if one is not None else set()

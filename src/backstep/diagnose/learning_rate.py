@@ -15,6 +15,8 @@ ENOUGH = 10
 """Updates of each leaf."""
 STILL = 1e-5
 """A weight that moves less than this part of itself in all of them does not learn."""
+MOMENTUM = 10.0
+"""What a momentum of 0.9 makes of a step, in the end."""
 RUN_OUT = 1e-4
 """... of the largest learning rate that there was."""
 
@@ -36,8 +38,22 @@ def stands_still(leaf: Leaf) -> bool:
     updates = leaf.updates
     if len(updates) < ENOUGH or any(".step" in u.by and u.lr is None for u in updates[:1]):
         return False
-    way, length = moved(updates[0].before, updates[-1].after), norm_of(updates[0].before)
+    way, length = way_of(leaf), norm_of(updates[0].before)
     return way is not None and length is not None and length > 0 and way < STILL * length
+
+
+def way_of(leaf: Leaf) -> float | None:
+    """How far a leaf has moved; of a large one, how far its optimizer can have moved it at most."""
+    updates = leaf.updates
+    way = moved(updates[0].before, updates[-1].after)
+    rates = [update.lr for update in updates if update.lr is not None]
+    if way is not None or len(rates) < len(updates):
+        return way
+    if updates[0].by.startswith("Adam"):
+        return sum(rates) * math.sqrt(math.prod(updates[0].before.shape))
+    if updates[0].by.startswith("SGD"):
+        return MOMENTUM * sum(u.lr * norm for u in updates if u.lr and (norm := norm_of(u.grad)) is not None)
+    return None
 
 
 def loss_stays(story: Story) -> bool:
@@ -52,7 +68,7 @@ def loss_stays(story: Story) -> bool:
 def too_small(story: Story, trained: list[Leaf]) -> Finding:
     leaf = max(trained, key=lambda one: norm_of(one.updates[0].before) or 0.0)
     update = leaf.updates[0]
-    way = moved(update.before, leaf.updates[-1].after)
+    way = way_of(leaf)
     losses = [one.loss for one in story.finished if one.loss is not None]
     rate = "" if update.lr is None else f" at lr {figure(update.lr)}"
     return Finding(

@@ -48,7 +48,7 @@ def reuse_of(leaf: Leaf) -> Reuse:
             case UpdateEvent() if uses_gradient(act):
                 reuse.updates += 1
                 if 0 < used < len(held):
-                    reuse.onto_used.append(held[used])
+                    reuse.onto_used.append(held[-1])
                 used = len(held)
     return reuse
 

@@ -102,6 +102,16 @@ def came_in(story: Story, one: Pass, root: Value) -> Finding:
     bad = [event for event in story.ancestors(root, one.start.position) if any(map(not_finite, event.outputs))]
     given = min(bad, key=lambda event: event.position, default=None)
     value = next((v for v in (*given.inputs, *given.outputs) if not_finite(v)), root) if given is not None else root
+    if value.tensor in story.trained:
+        return Finding(
+            Level.ERROR,
+            f"{value.name} holds {kind_of(value)} already where this part of the recording begins: where it was born is"
+            " not in it.",
+            "Check a shorter run, or record the iterations before (backstep run --iterations).",
+            one.source if given is None else given.source,
+            (one.start.position,),
+            numbers_of((), value),
+        )
     return Finding(
         Level.ERROR,
         f"{kind_of(value)} comes in with {value.name}: no op has made it of finite numbers; the loss {root.name} on"

@@ -26,10 +26,18 @@ def stays_symmetric(leaf: Leaf) -> bool:
     updates = leaf.updates
     if len(updates) < ENOUGH:
         return False
+    if updates[0].before.array is None:
+        return constant(updates[0].before)
     ends = (updates[0], updates[ENOUGH - 1], updates[-1])
-    return all(equal_rows(update.before) and equal_rows(update.grad) for update in ends) and equal_rows(
-        updates[-1].after
-    )
+    equal = all(equal_rows(update.before) and equal_rows(update.grad) for update in ends)
+    return equal and equal_rows(updates[-1].after)
+
+
+def constant(value: Value) -> bool:
+    """Whether a large weight, of which only the summary was kept, starts with one number, and not with 0."""
+    summary = value.summary
+    several = len(value.shape) >= 2 and value.shape[0] >= 2
+    return several and summary is not None and summary.min == summary.max and summary.min != 0
 
 
 def equal_rows(value: Value | None) -> bool:
