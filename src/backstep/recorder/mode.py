@@ -82,24 +82,39 @@ class Parts(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         session = self._session
+        state = session.thread
         part: Part | None = None
         tensors: list[torch.Tensor] = []
-        with session.guarded("an aten op"):
-            sequence = sequence_number()
-            tensors, arguments = sort_out(args, kwargs, session.text)
-            part = Part(func, sequence, [session.camera.snap(t) for t in tensors], arguments)
+        busy, state.busy = state.busy, True
+        try:
+            with unseen():
+                sequence = sequence_number()
+                tensors, arguments = sort_out(args, kwargs, session.text)
+                part = Part(func, sequence, [session.camera.snap(t) for t in tensors], arguments)
+        except Exception as error:
+            session.failed("an aten op", error)
+        finally:
+            state.busy = busy
         result = func(*args, **kwargs)
         if part is not None:
-            with session.guarded("an aten op"):
-                results = list(tensors_in(result))
-                session.camera.uninitialised(part.op, results)
-                if part.op in SAME_NUMBERS and len(results) == 1 and tensors:
-                    name = session.text(part.op)
-                    part.outputs = [session.camera.same(results[0], tensors[0], part.inputs[0], name)]
-                else:
-                    part.outputs = [session.camera.snap(t, part.op) for t in results]
+            state.busy = True
+            try:
+                with unseen():
+                    part.outputs = self._outputs(part, tensors, result)
                 self.parts.append(part)
+            except Exception as error:
+                session.failed("an aten op", error)
+            finally:
+                state.busy = busy
         return result
+
+    def _outputs(self, part: Part, tensors: list[torch.Tensor], result: Any) -> list[Shot]:
+        camera = self._session.camera
+        results = [result] if type(result) is torch.Tensor else list(tensors_in(result))
+        camera.uninitialised(part.op, results)
+        if part.op in SAME_NUMBERS and len(results) == 1 and tensors:
+            return [camera.same(results[0], tensors[0], part.inputs[0], self._session.text(part.op))]
+        return [camera.snap(t, part.op) for t in results]
 
 
 class Call:

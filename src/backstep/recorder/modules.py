@@ -25,6 +25,17 @@ FUSED = (nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerEncode
 """Modules that in eval leave their fused path when a function mode is active, and compute other numbers."""
 
 
+class Root:
+    """A module that the program calls itself: by which name, with how many parameters, how often."""
+
+    __slots__ = ("calls", "parameters", "variable")
+
+    def __init__(self, variable: str, parameters: int) -> None:
+        self.variable = variable
+        self.parameters = parameters
+        self.calls = 1
+
+
 class Modules:
     """The hooks around every module's forward."""
 
@@ -32,7 +43,7 @@ class Modules:
         self._session = session
         self._mode = mode
         self._paths: weakref.WeakKeyDictionary[nn.Module, str] = weakref.WeakKeyDictionary()
-        self._roots: weakref.WeakKeyDictionary[nn.Module, tuple[int, str]] = weakref.WeakKeyDictionary()
+        self._roots: weakref.WeakKeyDictionary[nn.Module, Root] = weakref.WeakKeyDictionary()
         self._parameters: dict[str, weakref.ref[nn.Module]] = {}
         self._prefixed: weakref.WeakSet[nn.Module] = weakref.WeakSet()
         self._fused: list[tuple[nn.Module, Any]] = []
@@ -87,12 +98,16 @@ class Modules:
     # names
 
     def _name_root(self, module: nn.Module, spot: Spot) -> None:
-        count = sum(1 for _ in module.parameters())
         known = self._roots.get(module)
-        if known is not None and known[0] == count:
+        if known is not None:
+            known.calls += 1
+            if known.calls & (known.calls - 1):
+                return  # parameters that come later (lazy modules) are looked for at call 2, 4, 8, ...
+        count = sum(1 for _ in module.parameters())
+        if known is not None and known.parameters == count:
             return
         variable = receiver(spot.expression)
-        self._roots[module] = (count, variable)
+        self._roots[module] = Root(variable, count)
         clash = False
         for name, parameter in module.named_parameters():
             other = self._parameters.setdefault(name, weakref.ref(module))()
@@ -110,7 +125,7 @@ class Modules:
 
     def _prefix_clashing(self, module: nn.Module) -> None:
         mine = {name for name, _ in module.named_parameters()}
-        for root, (_, variable) in list(self._roots.items()):
+        for root, known in list(self._roots.items()):
             names = dict(root.named_parameters())
             if root is module or root in self._prefixed or not mine & names.keys():
                 continue
@@ -119,7 +134,7 @@ class Modules:
                 entry = self._session.tensors.known(parameter)
                 if entry is not None and entry.name == name:
                     entry.rank = EXPRESSION
-                    self._session.tensors.rename(entry, f"{variable}.{name}", PARAMETER)
+                    self._session.tensors.rename(entry, f"{known.variable}.{name}", PARAMETER)
         self._prefixed.add(module)
 
     def _name_arguments(self, args: Any, spot: Spot) -> None:

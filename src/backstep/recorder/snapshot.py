@@ -26,6 +26,7 @@ TENSOR, VERSION, NAME, META, SCALAR, PAYLOAD, OMITTED = range(7)
 INTEGERS = (torch.int8, torch.uint8, torch.int16, torch.int32, torch.int64)
 IN_THE_ROW = frozenset({torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.bool, *INTEGERS})
 """A single number of these types lies in the row itself."""
+OWN_TYPES = frozenset({torch.Tensor, torch.nn.Parameter})
 NUMPY = frozenset({torch.float32, torch.float64, torch.bool, *INTEGERS})
 """Types that numpy has as they are."""
 WIDENED = {torch.bfloat16: torch.float32, torch.float16: torch.float32, torch.complex32: torch.complex64}
@@ -176,7 +177,7 @@ class Camera:
         try:
             if kind is None:
                 kind = self._new_kind(key)
-            if self._empty or type(tensor) is not torch.Tensor or wrapped(tensor):
+            if self._empty or type(tensor) not in OWN_TYPES or wrapped(tensor):
                 reason = self._reason(tensor)
                 if reason:
                     return (entry.number, version, name, kind.number, None, -1, self._text(reason))
