@@ -74,4 +74,6 @@ def run(command: Sequence[str]) -> None:
 
 def why_empty(trace: Trace) -> str:
     ended = trace.header["exit"]["exception"]
+    if trace.header["exit"]["status"] == "killed":
+        return "nothing was recorded: it was killed before anything could be written"
     return f"nothing was recorded: it ended by {ended}" if ended else "nothing was recorded: it did not use torch"

@@ -20,7 +20,8 @@ VANISHED, EXPLODED = 1e-5, 1e5
 ENOUGH = 3
 DEEP = 4
 """So many weights must lie on the way: a large input or a small loss is no matter of depth."""
-SATURATING = frozenset({"sigmoid", "tanh", "softmax", "sigmoid_", "tanh_", "hardtanh"})
+WEIGHTED = frozenset({"AddmmBackward0", "MmBackward0", "ConvolutionBackward0", "BmmBackward0", "MvBackward0"})
+"""Nodes that belong to a weight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +64,6 @@ def depths_of(one: Pass) -> Depths | None:
             nodes.append(node)
             norms.append(norm)
     return Depths(one, nodes, norms) if len(nodes) >= DEEP else None
-
-
-WEIGHTED = frozenset({"AddmmBackward0", "MmBackward0", "ConvolutionBackward0", "BmmBackward0", "MvBackward0"})
 
 
 def vanished(story: Story, depths: list[Depths], ratio: float) -> Finding:

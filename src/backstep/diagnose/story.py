@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from backstep.diagnose.magnitude import moved
-from backstep.trace.batch import GRAD, KIND_CODE, VALUE
+from backstep.trace.batch import KIND_CODE, VALUE
 from backstep.trace.event import (
     AccumulateEvent,
     BackwardEndEvent,
@@ -220,9 +220,6 @@ class Story:
         """The event at a position, also one outside what was read."""
         return self._events.get(position) or self.trace.event(position)
 
-    def __contains__(self, position: int) -> bool:
-        return position in self._events
-
     def maker(self, tensor: int, before: int) -> ForwardEvent | None:
         """The op, as the user wrote it, that gave a tensor the value it had just before a position."""
         fact = self.trace.last_fact(tensor, VALUE, before - 1)
@@ -245,10 +242,6 @@ class Story:
                     yield event
                     following += [(one.tensor, event.position) for one in event.inputs]
             todo = following
-
-    def grad_of(self, leaf: int, position: int) -> Value | None:
-        """The leaf's `.grad` as the last act at or before a position left it."""
-        return self.trace.grad_at(leaf, position) if self.trace.last_fact(leaf, GRAD, position) is not None else None
 
 
 def spans_of(count: int) -> tuple[tuple[int, int], ...]:
