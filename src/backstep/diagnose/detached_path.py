@@ -30,7 +30,9 @@ def look(story: Story) -> Iterator[Finding | NotLooked]:
         if leaf.contributions or leaf.updates:
             continue
         uses = [use for use in leaf.uses if in_training(story, use)]
-        cut = cut_after(story, uses[0]) if len(uses) >= ENOUGH else None
+        if len(uses) < ENOUGH or any(write.position > uses[0] for write in leaf.writes):
+            continue  # not part of the training, or kept up in another way (a moving average)
+        cut = cut_after(story, uses[0])
         if cut is not None and held(story, leaf, uses[0], made):
             by_cut[cut.position].append(leaf)
     first_cut: dict[Source | None, int] = {}

@@ -159,7 +159,7 @@ def leapt(story: Story, passes: list[Pass]) -> list[Pass] | None:
         first = passes[0].loss
         if one.loss is None or first is None or not math.isfinite(first):
             return None
-        if math.isfinite(one.loss) and abs(one.loss) < GROWN * max(abs(first), 1e-3):
+        if math.isfinite(one.loss) and one.loss < GROWN * max(abs(first), 1e-3):
             continue
         start, end = passes[index - 1].start.position, one.start.position
         updates = (update for step in story.steps for update in step if start < update.position < end)
@@ -172,12 +172,12 @@ def run_away(passes: list[Pass]) -> list[Pass] | None:
     losses = [one.loss if one.loss is not None else math.nan for one in passes]
     start = abs(losses[0]) if losses and math.isfinite(losses[0]) else 0.0
     for index, loss in enumerate(losses):
-        bounded = math.isfinite(loss) and abs(loss) < GROWN * max(start, 1e-3)
+        bounded = math.isfinite(loss) and loss < GROWN * max(start, 1e-3)
         if bounded or index < RISING:
             continue
         before = [abs(one) for one in losses[index - RISING : index]]
         rising = all(a < b for a, b in pairwise(before)) and before[-1] > 2 * start
-        if rising and (not math.isfinite(loss) or abs(loss) > before[-1]):
+        if rising and (not math.isfinite(loss) or loss > before[-1]):
             return passes[: index + 1]
     return None
 

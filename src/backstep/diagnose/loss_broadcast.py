@@ -12,6 +12,8 @@ from backstep.trace.event import ForwardEvent, Value
 
 LOSSES = frozenset("mse_loss l1_loss smooth_l1_loss huber_loss poisson_nll_loss gaussian_nll_loss".split())
 DIFFERENCES = frozenset({"sub", "rsub", "mul", "div", "add"})
+GIVES_AXIS = frozenset({"unsqueeze", "getitem"})
+"""What makes `[N, 1]` of `[N]` where all pairs are wanted: `x[:, None] - y`."""
 ON_THE_WAY = frozenset(
     "pow square abs mean sum sqrt mul div neg add log cosh logcosh where clamp huber exp log1p".split()
 )
@@ -71,10 +73,12 @@ def broadcast(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def independent(story: Story, event: ForwardEvent) -> bool:
-    """Whether neither side is a view of the other: `x[:, None] - x` is meant to make all pairs."""
+    """Whether all pairs are not what is meant: neither side is a view of the other, nor given its axis on the spot."""
     sides: list[set[int]] = []
     for value in event.inputs:
         made = story.maker(value.tensor, event.position)
+        if made is not None and made.op in GIVES_AXIS and line_of(made) == line_of(event):
+            return False
         sides.append({value.tensor} | ({one.tensor for one in made.inputs} if made is not None else set()))
     return not sides[0] & sides[1]
 

@@ -26,7 +26,29 @@ class Fate:
     used: int = 0
 
 
-def fates_of(leaf: Leaf) -> dict[tuple[str, int] | None, Fate]:
+def passes_of_use(story: Story) -> set[int]:
+    """The contributions of passes that served some leaf: what they left elsewhere is rightly cleared.
+
+    An attack's pass is run for the gradient of its input, a generator's for the generator.
+    """
+    used = {one.position for leaf in story.leaves.values() for one in used_contributions(leaf)}
+    serving = (one for one in story.finished if any(act.position in used for act in one.contributions))
+    return {act.position for one in serving for act in one.contributions}
+
+
+def used_contributions(leaf: Leaf) -> Iterator[AccumulateEvent]:
+    held: list[AccumulateEvent] = []
+    for act in leaf.acts:
+        if isinstance(act, AccumulateEvent):
+            held.append(act)
+        elif isinstance(act, ZeroGradEvent):
+            held = []
+        elif isinstance(act, ForwardEvent) or (isinstance(act, UpdateEvent) and uses_gradient(act)):
+            yield from held
+            held = []
+
+
+def fates_of(leaf: Leaf, serving: set[int]) -> dict[tuple[str, int] | None, Fate]:
     """For each line with a backward pass: how often its contribution was used, or cleared unused."""
     fates: defaultdict[tuple[str, int] | None, Fate] = defaultdict(lambda: Fate(leaf))
     held: list[AccumulateEvent] = []
@@ -36,7 +58,7 @@ def fates_of(leaf: Leaf) -> dict[tuple[str, int] | None, Fate]:
                 held.append(act)
             case ZeroGradEvent():
                 for one in held:
-                    if is_nonzero(one.arrived):
+                    if one.position not in serving and is_nonzero(one.arrived):
                         fates[line_of(one)].lost.append((one, act))
                 held = []
             case UpdateEvent() if not uses_gradient(act):
@@ -49,11 +71,11 @@ def fates_of(leaf: Leaf) -> dict[tuple[str, int] | None, Fate]:
 
 
 def look(story: Story) -> Iterator[Finding | NotLooked]:
-    fates = [(line, fate) for leaf in story.leaves.values() for line, fate in fates_of(leaf).items()]
-    serving = {line for line, fate in fates if fate.used and not fate.lost}
+    serving = passes_of_use(story)
+    fates = [fate for leaf in story.leaves.values() for fate in fates_of(leaf, serving).values()]
     by_line: defaultdict[tuple[str, int] | None, list[Fate]] = defaultdict(list)
-    for line, fate in fates:
-        if line not in serving and len(fate.lost) >= HABIT and len(fate.lost) > fate.used and harmful(story, fate):
+    for fate in fates:
+        if len(fate.lost) >= HABIT and len(fate.lost) > fate.used and harmful(story, fate):
             by_line[line_of(fate.lost[0][1])].append(fate)
     for cleared in by_line.values():
         yield found(cleared)
