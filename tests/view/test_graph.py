@@ -29,22 +29,22 @@ def lines(trace: Trace, position: int, width: int = 44, height: int = 12) -> lis
 
 def test_the_lecture_in_the_middle_of_its_backward_pass(ols: Trace) -> None:
     assert lines(ols, 22) == [
-        "                    forward  backward ↑ grad",
-        "○ w                 1.02     ◀ -1.96",
-        "│ ○ x               1        ·  no grad",
-        "◆─┘ mul → y_hat     1.02     ◀ -1.96",
-        "│ ○ y               2        ·  no grad",
-        "◆─┘ sub → l         -0.98    ◀ -1.96",
-        "◆   pow → loss      0.9604   ◀ 1",
+        "                 forward     backward ↑ grad",
+        "○ w              1.02        ◀ -1.96",
+        "│ ○ x            1           ·  no grad",
+        "◆─┘ mul → y_hat  1.02        ◀ -1.96",
+        "│ ○ y            2           ·  no grad",
+        "◆─┘ sub → l      -0.98       ◀ -1.96",
+        "◆   pow → loss   0.9604      ◀ 1",
     ]
 
 
 def test_what_has_not_run_is_not_told(ols: Trace) -> None:
     assert lines(ols, 3)[3:] == [
-        "◆─┘ mul → y_hat     1        ·",
-        "│ ○ y               2        ·  no grad",
-        "◇─┘ sub → l         ·        ·",
-        "◇   pow → loss      ·        ·",
+        "◆─┘ mul → y_hat  1           ·",
+        "│ ○ y            2           ·  no grad",
+        "◇─┘ sub → l      ·           ·",
+        "◇   pow → loss   ·           ·",
     ]
 
 
@@ -64,18 +64,60 @@ def test_a_gradient_that_was_not_zeroed_counts_its_passes(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     ("position", "row", "changed"),
-    [(16, "mul", "1.02"), (22, "mul", "◀ -1.96"), (23, "w", "⊕ -1.96 ×1"), (26, "w", "1.04"), (27, "w", "∅ 0")],
-)
-def test_the_current_row_and_what_changed_in_it_are_highlighted(
+    [
+        (16, "mul", "1.02"), (19, "pow", "·"), (22, "mul", "◀ -1.96"), (23, "w", "⊕ -1.96 ×1"), (26, "w", "1.04"),
+        (27, "w", "∅ 0"),
+    ],
+)  # fmt: skip
+def test_the_current_row_is_lit_from_end_to_end_and_what_changed_in_it_is_bold(
     ols: Trace, position: int, row: str, changed: str
 ) -> None:
     background = DARK.here(ols.phase_at(position)).bgcolor
-    lit = [
-        "".join(text for text, style, _ in drawn if style and style.bgcolor == background)
-        for drawn in graph.build(Moment(ols, position), 44, 12, DARK)
-    ]
-    (only,) = [text for text in lit if text]
-    assert row in only.split() and only.rstrip().endswith(changed)
+    drawn = graph.build(Moment(ols, position), 44, 12, DARK)
+    lit = [[style is not None and style.bgcolor == background for _, style, _ in cells] for cells in drawn]
+    (here,) = [at for at, cells in enumerate(lit) if any(cells)]
+    assert all(lit[here])
+    assert row in text_of([drawn[here]]).split()
+    bold = "".join(text for text, style, _ in drawn[here] if style and style.bold)
+    assert changed in bold
+
+
+def test_only_an_event_that_is_about_no_row_lights_none(ols: Trace) -> None:
+    at = next(event.position for event in ols.find(kind="backward_end"))
+    rows = graph.build(Moment(ols, at), 44, 12, DARK)
+    assert not [style for row in rows for _, style, _ in row if style and style.bgcolor]
+
+
+def test_names_have_the_room_that_their_rows_need(tmp_path: Path) -> None:
+    t = GraphTrace(tmp_path / "t", "names.py", "\n")
+    weight = t.input("blocks.1.attn.out_proj.weight", [1.0, 2.0, 3.0, 4.0, 5.0], leaf=True)
+    t.op("layer_norm", "self.norm2(x)", weight)
+    t.close()
+    trace = Trace(tmp_path / "t")
+    for width in (66, 75, 100):
+        shown = "\n".join(lines(trace, 0, width=width))
+        assert "blocks.1.attn.out_proj.weight" in shown and "layer_norm → self.norm2(x)" in shown
+    assert "▇" in lines(trace, 0, width=75)[1]
+    tight = "\n".join(lines(trace, 0, width=44))
+    assert "…n.out_proj.weight" in tight
+
+
+def test_histograms_go_before_names_are_cut_and_those_of_gradients_first() -> None:
+    short, long = graph.Needs(20, 7), graph.Needs(34, 7)
+    both, values, none = graph.widths(64, short), graph.widths(70, long), graph.widths(60, long)
+    assert both.value_spread and both.grad_spread
+    assert values.value_spread and not values.grad_spread
+    assert not none.value_spread and not none.grad_spread
+    for columns, needs in ((both, short), (values, long), (none, long)):
+        assert columns.name >= needs.name
+    assert both.name + both.value + both.grad == 64
+
+
+def test_an_op_is_cut_when_its_result_can_then_be_read(tmp_path: Path) -> None:
+    t = GraphTrace(tmp_path / "t", "long.py", "\n")
+    t.op("binary_cross_entropy_with_logits", "loss", t.input("x", leaf=True))
+    t.close()
+    assert "binary_c… → loss" in lines(Trace(tmp_path / "t"), 0)[2]
 
 
 def test_a_value_used_twice_keeps_its_lane(tmp_path: Path) -> None:
@@ -101,7 +143,7 @@ def test_many_numbers_have_a_shape_and_a_spread_and_a_few_are_told(tmp_path: Pat
     trace = Trace(composite_trace(tmp_path / "t"))
     assert lines(trace, 3)[1].split()[2:4] == ["[1,", "2]"]
     assert "[10]" in lines(trace, 3)[2]
-    assert "[10]      ▇      ▁" in lines(trace, 3, width=80)[2]
+    assert "[10]    ▇      ▁" in lines(trace, 3, width=80)[2]
 
 
 def test_only_the_window_is_built_and_now_is_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

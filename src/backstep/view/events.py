@@ -18,7 +18,7 @@ from backstep.trace.trace import Trace
 from backstep.view.brief import Figures, figures
 from backstep.view.glyphs import PHASE_WORDS, glyph, ink, op_name
 from backstep.view.numbers import number
-from backstep.view.rows import Row, fill_rows, fit, join, safe
+from backstep.view.rows import Row, fill_rows, fit, join, lit, safe
 from backstep.view.runs import Runs, context_label, iteration_context, losses_of, phases_of, runs_of
 from backstep.view.theme import Theme
 from backstep.view.title import title_row
@@ -44,13 +44,9 @@ def build(moment: Moment, width: int, height: int, theme: Theme) -> list[Row]:
     for line, index in enumerate(range(top, min(total, top + height))):
         row = fit(outline.row(index, width - 1, theme), width - 1)
         if index == current:
-            row = _highlighted(row, theme.here(moment.event.phase))
+            row = lit(row, theme.here(moment.event.phase))
         rows.append([*row, Segment(" ", Style(bgcolor=theme.rule.color) if line in covered else None)])
     return [*rows, *fill_rows([], width, height - len(rows))]
-
-
-def _highlighted(row: Row, style: Style) -> Row:
-    return [Segment(text, (own or Style.null()) + style) for text, own, _ in row]
 
 
 @dataclass(frozen=True, slots=True)

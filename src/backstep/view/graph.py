@@ -10,9 +10,12 @@ from rich.style import Style
 
 from backstep.replay.moment import GradKind, Moment
 from backstep.trace.event import Value
-from backstep.view.brief import figures, shape
+from backstep.trace.memo import per_trace
+from backstep.trace.trace import Trace
+from backstep.view.brief import BINS, figures, shape
 from backstep.view.glyphs import glyph
-from backstep.view.rows import Row, fill_rows, fit, safe, width_of
+from backstep.view.numbers import shape_text
+from backstep.view.rows import Row, fill_rows, fit, lit, safe, shortened, width_of
 from backstep.view.runs import runs_of
 from backstep.view.spine import Spine, SpineRow, block_around, spine_of
 from backstep.view.theme import Theme
@@ -20,35 +23,83 @@ from backstep.view.title import title_row
 from backstep.view.window import thumb, top_of_window
 
 RAN, TO_RUN, OUTSIDE, UNKNOWN, STALE = "◆", "◇", "○", "·", "~"
+ARROW = " → "
 NARROW = 56
-VALUE, GRAD = 20, 26
-"""Cells of the two columns with histograms, and where in each the histogram starts."""
-VALUE_SPREAD, GRAD_SPREAD = 9, 16
+NUMBER, LISTED = 9, 12
+"""Cells of a number and of a few of them, with the blank after it; a shape may need more."""
+GRAD, GRAD_NARROW = 15, 14
+"""Cells of a gradient: its sign, its norm and its count."""
+SPREAD = BINS + 1
+"""Cells of a histogram and the blank beside it."""
+LONGEST_SHAPE = 14
+SHORTEST = 6
+"""An op is cut to no fewer cells."""
+NAME, NAMES, LONGEST_NAME = 16, 36, 44
+"""Cells of the names: at the least, before histograms get room, at the most."""
 BLANK = Segment(" ")
+BOLD = Style(bold=True)
 VALUE_KINDS = frozenset({"forward", "update"})
 
 
 @dataclass(frozen=True, slots=True)
+class Needs:
+    """Cells that the names and the shapes of a spine take."""
+
+    name: int
+    shape: int
+
+
+@dataclass(frozen=True, slots=True)
 class Widths:
-    """Cells of the three columns; `spreads` tells whether there is room for histograms."""
+    """Cells of the three columns, and where in the last two the histogram starts: 0 where there is no room for one."""
 
     name: int
     value: int
     grad: int
-    spreads: bool
+    value_spread: int = 0
+    grad_spread: int = 0
 
 
-def widths(width: int) -> Widths:
-    """How a pane's width is shared out."""
+def widths(width: int, needs: Needs) -> Widths:
+    """How a pane's width is shared out: first the names, then the values' histograms, then those of the gradients."""
+    shape_ = needs.shape + 1
     if width < NARROW:
-        value, grad = min(9, width // 4), min(15, width * 3 // 8)
-        return Widths(width - value - grad, value, grad, False)
-    name = min(44, max(16, width - VALUE - GRAD))
-    return Widths(name, VALUE, width - name - VALUE, True)
+        spare = width - needs.name - GRAD
+        value = min(max(NUMBER, shape_, min(spare, LISTED)), width // 3)
+        grad = min(GRAD if spare >= value else GRAD_NARROW, width * 3 // 8)
+        return Widths(width - value - grad, value, grad)
+    plain, start = max(NUMBER, shape_), max(NUMBER - 1, shape_)
+    for value, more in ((start + SPREAD, SPREAD), (start + SPREAD, 0), (plain, 0)):
+        name = width - value - GRAD - more
+        if name >= min(needs.name, NAMES):
+            break
+    name = min(max(NAME, name), LONGEST_NAME)
+    return Widths(name, value, width - name - value, start if value > plain else 0, GRAD if more else 0)
+
+
+@per_trace(24)
+def needs_of(trace: Trace, first: int, last: int, lanes: int) -> Needs:
+    """What the rows of a spine need: of all of them, so that the columns stand still while one steps."""
+    spine = spine_of(trace, first, last, lanes)
+    names = [_name_width(trace, spine, row) for row in spine.rows]
+    shapes = [len(shape_text(trace.metas[row.meta].shape)) for row in spine.rows if row.meta >= 0]
+    return Needs(max(names, default=0), min(LONGEST_SHAPE, max(shapes, default=0)))
+
+
+def _name_width(trace: Trace, spine: Spine, row: SpineRow) -> int:
+    name = cell_len(safe(trace.name(row.tensor, row.name))) if row.tensor >= 0 else 0
+    if not row.is_op:
+        return len(row.lanes) + 1 + name + 1
+    return _indent(spine) + cell_len(safe(row.op)) + (len(ARROW) + name if name else 0) + 1
+
+
+def _indent(spine: Spine) -> int:
+    """The cell where the names of ops start."""
+    return max(3, spine.width) + 1
 
 
 def title(moment: Moment, width: int, theme: Theme) -> Row:
-    return title_row(2, "Graph", _counted(_spine(moment, width)), width, theme)
+    return title_row(2, "Graph", _counted(spine_of(*_stretch(moment, width))), width, theme)
 
 
 def _counted(spine: Spine) -> str:
@@ -58,11 +109,12 @@ def _counted(spine: Spine) -> str:
 
 def build(moment: Moment, width: int, height: int, theme: Theme) -> list[Row]:
     """The rows around the current one, under the names of the columns."""
-    spine = _spine(moment, width)
+    stretch = _stretch(moment, width)
+    spine = spine_of(*stretch)
     if not spine.rows:
         return fill_rows([[Segment(" no op of a graph runs here", theme.dim)]], width, height)
     total, room = len(spine.rows), height - 1
-    drawing = _Drawing(moment, spine, widths(width - (total > room)), theme)
+    drawing = _Drawing(moment, spine, widths(width - (total > room), needs_of(*stretch)), theme)
     top = top_of_window(spine.near[moment.position - spine.first], total, room)
     covered = thumb(top, total, room)
     rows = [fit(drawing.names(), width)]
@@ -74,15 +126,11 @@ def build(moment: Moment, width: int, height: int, theme: Theme) -> list[Row]:
     return [*rows, *fill_rows([], width, height - len(rows))][:height]
 
 
-def _spine(moment: Moment, width: int) -> Spine:
+def _stretch(moment: Moment, width: int) -> tuple[Trace, int, int, int]:
+    """What the spine is of: the iteration around now, in so many lanes."""
     runs = runs_of(moment.trace)
     first, last = block_around(*runs.inner_span(runs.inner_at(moment.position)), moment.position)
-    return spine_of(moment.trace, first, last, 3 if width < NARROW else 6)
-
-
-def _tail(name: str, room: int) -> str:
-    """A path says most at its end."""
-    return name if cell_len(name) <= room else "…" + name[-max(1, room - 1) :]
+    return moment.trace, first, last, 3 if width < NARROW else 6
 
 
 class _Drawing:
@@ -104,6 +152,7 @@ class _Drawing:
         ]
 
     def row(self, index: int) -> Row:
+        """One row; the current one lit in its whole width, what changed in it in bold."""
         row = self.spine.rows[index]
         cells = [
             fit([*fit(self._name(row, index == self.current), self.columns.name - 1), BLANK], self.columns.name),
@@ -111,10 +160,9 @@ class _Drawing:
             fit(self._grad(row), self.columns.grad),
         ]
         if index == self.current:
-            changed = 1 if self.moment.event.kind in VALUE_KINDS else 2
             here = self.theme.here(self.moment.event.phase)
-            for cell in (0, changed):
-                cells[cell] = [Segment(text, (own or Style.null()) + here) for text, own, _ in cells[cell]]
+            changed = 1 if self.moment.event.kind in VALUE_KINDS else 2
+            cells = [lit(cell, here + BOLD if at == changed else here) for at, cell in enumerate(cells)]
         return [segment for cell in cells for segment in cell]
 
     # the name
@@ -130,15 +178,23 @@ class _Drawing:
         name = safe(trace.name(row.tensor, row.name)) if row.tensor >= 0 else ""
         if not row.is_op:
             style = theme.strong if row.tensor in trace.leaves else theme.dim
-            return [*lanes, Segment(f" {_tail(name, self.columns.name - len(row.lanes) - 2)}", style)]
-        indent = " " * (max(3, self.spine.width) - len(row.lanes) + 1)
+            return [*lanes, Segment(f" {shortened(name, self.columns.name - len(row.lanes) - 2)}", style)]
+        indent = " " * (_indent(self.spine) - len(row.lanes))
         style = theme.strong if ran or current else theme.dim
-        target = Segment(f" → {name}" if name else "", theme.text if ran else theme.dim)
-        named = [*lanes, Segment(indent + safe(row.op), style), target]
+        target = Segment(f"{ARROW}{name}" if name else "", theme.text if ran else theme.dim)
+        op = self._op(safe(row.op), cell_len(target.text))
+        named = [*lanes, Segment(indent + op, style), target]
         aside = self._aside(row, current)
         if not aside or width_of(named) + cell_len(aside) >= self.columns.name:
             return named
         return [*named, Segment(aside, theme.dim)]
+
+    def _op(self, op: str, target: int) -> str:
+        """The name of an op, cut when that lets its result be read in full."""
+        room = self.columns.name - 1 - _indent(self.spine) - target
+        if SHORTEST <= room < cell_len(op):
+            return set_cell_size(op, room - 1) + "…"
+        return op
 
     def _aside(self, row: SpineRow, current: bool) -> str:
         """The part that runs, or where an input without a lane comes from."""
@@ -173,15 +229,16 @@ class _Drawing:
 
     def _figures(self, value: Value, style: Style, bars: Style) -> Row:
         """The number, or the shape and a histogram."""
-        known = figures(self.moment.trace, value)
-        if known.told or (known.bad and not self.columns.spreads):
-            return [Segment(known.text, known.style(style, self.theme))]
-        if not self.columns.spreads:
-            return [Segment(shape(value), self.theme.dim)]
-        text = shape(value)
+        theme, columns = self.theme, self.columns
+        known, size = figures(self.moment.trace, value), shape(value)
+        alone = known.told and (not size or cell_len(known.text) < columns.value)
+        if alone or (known.bad and not columns.value_spread):
+            return [Segment(known.text, known.style(style, theme))]
+        if not columns.value_spread or known.text == size:
+            return [Segment(size, theme.dim)]
         if not known.spread:
-            return [Segment(f"{text} ", self.theme.dim), Segment(known.text, known.style(self.theme.dim, self.theme))]
-        return [Segment(f"{text:<{VALUE_SPREAD}} ", self.theme.dim), Segment(known.spread, bars)]
+            return [Segment(f"{size} ", theme.dim), Segment(known.text, known.style(theme.dim, theme))]
+        return [Segment(set_cell_size(size, columns.value_spread), theme.dim), Segment(known.spread, bars)]
 
     # the gradient
 
@@ -228,6 +285,7 @@ class _Drawing:
             return [Segment(f"{sign} None", style)]
         known = figures(self.moment.trace, value)
         text, style = f"{sign} {known.text}{note}", known.style(style, self.theme)
-        if not (self.columns.spreads and known.spread):
+        start = self.columns.grad_spread
+        if not known.spread or cell_len(text) >= start:
             return [Segment(text, style)]
-        return [Segment(f"{text:<{GRAD_SPREAD}} {known.spread}", style)]
+        return [Segment(f"{text:<{start}}{known.spread}", style)]

@@ -5,8 +5,9 @@ Text from a trace is untrusted: `safe` makes escapes, controls and bidi marks vi
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from rich.cells import cell_len, set_cell_size
@@ -57,6 +58,84 @@ def fit(row: Row, width: int, fill: Style | None = None) -> Row:
     else:
         kept.append(Segment("…", fill))
     return kept if width > 0 else []
+
+
+def lit(row: Row, background: Style) -> Row:
+    """The row with something laid over all of it: the mark of where one is."""
+    return [Segment(text, (own or Style.null()) + background) for text, own, _ in row]
+
+
+def is_path(name: str) -> bool:
+    """Whether a name is one like `blocks.0.mlp.weight`, not an expression."""
+    return not any(character in name for character in " ([")
+
+
+def shortened(name: str, width: int) -> str:
+    """A path says most at its end, `…mlp.weight`; an expression at its beginning."""
+    if cell_len(name) <= width:
+        return name
+    if not is_path(name):
+        return set_cell_size(name, width - 1) + "…" if width > 0 else ""
+    while name and cell_len(name) > width - 1:
+        name = name[1:]
+    return f"…{name}" if width > 0 else ""
+
+
+def wrap(row: Row, width: int, indent: int = 2) -> list[Row]:
+    """The row over as many rows as it needs, broken at blanks; what has a background stays in one piece."""
+    if width_of(row) <= width:
+        return [row]
+    rows: list[Row] = [[]]
+    used = 0
+    for word in _words(row):
+        if used and unpadded(word) and used + unpadded(word) > width:
+            rows.append([Segment(" " * indent)] if indent else [])
+            used = indent
+        if used + width_of(word) > width:
+            word = _stripped(word)
+        rows[-1] += word
+        used += width_of(word)
+    return rows
+
+
+def unbroken(row: Row) -> int:
+    """Cells of the longest piece that `wrap` does not break."""
+    return max((unpadded(word) for word in _words(row)), default=0)
+
+
+def unpadded(word: Row) -> int:
+    """Cells without the blanks at the end, unless these can be seen."""
+    return width_of(_stripped(word))
+
+
+def _stripped(word: Row) -> Row:
+    *before, last = word
+    return word if _is_chip(last) else [*before, Segment(last.text.rstrip(), last.style)]
+
+
+def _words(row: Row) -> Iterator[Row]:
+    """What is not broken: a word, which may change its style within, with the blanks after it; or a chip."""
+    word: Row = []
+    for piece in _pieces(row):
+        if word and (word[-1].text[-1] == " " or piece.text[0] == " " or _is_chip(piece) or _is_chip(word[-1])):
+            yield word
+            word = []
+        word.append(piece)
+    if word:
+        yield word
+
+
+def _pieces(row: Row) -> Iterator[Segment]:
+    """Words with the blanks after them, and chips; an arrow stays with what it points at."""
+    for segment in row:
+        if segment.text and _is_chip(segment):
+            yield segment
+        else:
+            yield from (Segment(word, segment.style) for word in re.findall(r"(?:→ )?\S+\s*|\s+", segment.text))
+
+
+def _is_chip(segment: Segment) -> bool:
+    return segment.style is not None and segment.style.bgcolor is not None
 
 
 def fill_rows(rows: list[Row], width: int, height: int, fill: Style | None = None) -> list[Row]:

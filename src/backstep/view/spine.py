@@ -30,6 +30,7 @@ class SpineRow:
     """The cell of `lanes` where the sign of the row goes."""
     tensor: int
     name: int
+    meta: int
     is_op: bool
     position: int
     begins: int
@@ -199,6 +200,7 @@ class _Layout:
                 mark=2 * lane,
                 tensor=result.tensor if result else NONE,
                 name=result.name if result else 0,
+                meta=result.meta if result else NONE,
                 is_op=True,
                 position=op.position,
                 begins=min(op.parts),
@@ -234,6 +236,7 @@ class _Layout:
                 mark=2 * lane,
                 tensor=value.tensor,
                 name=value.name,
+                meta=value.meta,
                 is_op=False,
                 position=op.position,
                 begins=op.position,
