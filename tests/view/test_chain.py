@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rich.segment import Segment
 
 from backstep.replay.moment import Moment
 from backstep.trace import records as r
@@ -58,7 +59,7 @@ def test_an_op_without_a_node_saves_nothing(ols: Trace) -> None:
 
 
 def test_a_backward_step(ols: Trace) -> None:
-    text = told(ols, nth(ols, **SECOND_MUL))
+    text = told(ols, nth(ols, **SECOND_MUL), 80)
     assert "gradient that arrives × local gradient = gradient that leaves" in text
     assert "dloss/dy_hat dy_hat/dw = x dloss/dw" in text
     assert "-1.96 × 1 = -1.96 → AccumulateGrad(w)" in text
@@ -265,3 +266,28 @@ def test_a_product_that_does_not_agree_is_not_shown(tmp_path: Path) -> None:
     t.leaf(0, "x")
     t.close()
     assert "so far" not in told(Trace(tmp_path / "hook.backstep"), 2)
+
+
+def test_a_sentence_goes_on_below_while_rows_are_free(ols: Trace) -> None:
+    at = nth(ols, "accumulate", 1)
+    words = "✓ fresh: the gradient was empty, so this is exactly dloss/dw of this pass"
+    for width in (50, 60, 74):
+        assert words in " ".join(told(ols, at, width).split())
+
+
+def test_where_a_gradient_goes_is_not_cut_at_the_edge(ols: Trace) -> None:
+    for width in (60, 73, 74, 79, 80, 145):
+        text = told(ols, nth(ols, **SECOND_MUL), width)
+        assert "→ AccumulateGrad(w)" in text and "…" not in text
+
+
+def test_blank_rows_go_before_words_do(ols: Trace) -> None:
+    text = told(ols, nth(ols, "accumulate", 1), 100, 3)
+    assert text.endswith("of this pass")
+
+
+def test_a_row_too_long_is_cut_where_no_row_is_free() -> None:
+    row = [Segment("one two three four five six")]
+    assert text_of(chain.unfolded([row, [Segment("last")]], 12, 2)).split("\n") == [row[0].text, "last"]
+    assert text_of(chain.unfolded([row, [Segment("last")]], 12, 3)).split("\n") == ["one two", "  three four …", "last"]
+    assert text_of(chain.unfolded([row], 12, 5)).split("\n") == ["one two", "  three four", "  five six"]

@@ -29,23 +29,29 @@ from backstep.trace.event import (
     Value,
     ZeroGradEvent,
 )
-from backstep.trace.memo import per_trace
-from backstep.trace.trace import Trace
 from backstep.view.brief import FEW, figures, number, shape
-from backstep.view.heatmap import heatmap
-from backstep.view.numbers import bad_text
-from backstep.view.rows import Row, fill_rows, fit, safe, width_of
+from backstep.view.numbers import shape_text
+from backstep.view.panels import Panel, panels
+from backstep.view.places import Line, Places, fits, placed
+from backstep.view.rows import Row, fill_rows, safe, width_of, wrap
 from backstep.view.theme import Theme
 from backstep.view.title import title_row
 
-Panel = tuple[str, Value | Local, int]
-"""A label, what is drawn, and how many of its dims are those of the node's output: 0 but for a Jacobian."""
 TALL = 13
 """From so many rows on the result of an op is drawn as a heat map."""
 DRAWN = 8
 """From so many rows on a backward step with matrices is drawn as heat maps."""
 SHORT = 5
 """In fewer rows the words over the columns are left out."""
+TALLEST = 16
+"""The most rows of a heat map."""
+LONGEST_NAME = 32
+HEADS = (
+    ("gradient that arrives (grad_output)", "× local gradient", "= gradient that leaves (grad_input)"),
+    ("gradient that arrives", "× local gradient", "= gradient that leaves"),
+    ("arrives", "× local", "= leaves"),
+)
+"""The words over the three places, the longest first."""
 
 
 def title(moment: Moment, width: int, theme: Theme) -> Row:
@@ -64,7 +70,7 @@ def heading(event: Event) -> str:
         case BackwardEndEvent():
             return "the backward pass has ended"
         case AccumulateEvent():
-            return "AccumulateGrad  +="
+            return f"AccumulateGrad  {event.tensor}.grad +="
         case UpdateEvent():
             return f"update {event.tensor}"
         case ZeroGradEvent():
@@ -77,8 +83,22 @@ def heading(event: Event) -> str:
 def build(moment: Moment, width: int, height: int, theme: Theme, *, drawn: bool = True) -> list[Row]:
     """Exactly `height` rows of exactly `width` cells, the important ones first; without colours nothing is drawn."""
     pen = Pen(moment, width, height, theme, drawn)
-    rows = pen.rows(moment.event)
+    rows = unfolded(pen.rows(moment.event), pen.width, height)
     return fill_rows([[Segment(" "), *row] for row in rows], width, height)
+
+
+def unfolded(rows: list[Row], width: int, height: int) -> list[Row]:
+    """Rows that are too long go on below, as far as rows are free; where there are too few, the blank ones go."""
+    rows = rows if len(rows) <= height else [row for row in rows if row]
+    free = max(0, height - len(rows))
+    result: list[Row] = []
+    for row in rows:
+        parts = wrap(row, width) if free else [row]
+        more = min(free, len(parts) - 1)
+        cut = [Segment(" …")] if more < len(parts) - 1 else []
+        result += [*parts[:more], [*parts[more], *cut]]
+        free -= more
+    return result
 
 
 class Pen:
@@ -144,19 +164,16 @@ class Pen:
 
     def wrapped(self, text: str, style: Style) -> list[Row]:
         """A sentence over as many rows as it needs."""
-        lines: list[str] = []
-        for word in safe(text).split(" "):
-            if lines and len(lines[-1]) + len(word) + 1 <= self.width:
-                lines[-1] += f" {word}"
-            else:
-                lines.append(word if not lines else f"  {word}")
-        return [[Segment(line, style)] for line in lines]
+        return wrap([Segment(safe(text), style)], self.width)
+
+    def named(self, value: Value) -> str:
+        return short(value.name, LONGEST_NAME)
 
     # forward
 
     def forward(self, event: ForwardEvent) -> list[Row]:
         theme = self.theme
-        names = [short(value.name) or self.brief(value) for value in event.inputs]
+        names = [self.named(value) or self.brief(value) for value in event.inputs]
         written = symbol(event, names) or self.called(event, names)
         if not event.outputs:
             read = ", ".join(f"{name} = {self.brief(v)}" for name, v in zip(names, event.inputs, strict=True))
@@ -165,7 +182,7 @@ class Pen:
         rows: list[Row] = [
             [
                 self.say(
-                    "" if not result.name or same(result.name, written) else f"{short(result.name)} = ", theme.strong
+                    "" if not result.name or same(result.name, written) else f"{self.named(result)} = ", theme.strong
                 )
             ]
         ]
@@ -180,7 +197,7 @@ class Pen:
         if self.drawn and self.height >= TALL and result.array is not None and result.array.size > 3:
             rows += [
                 [],
-                *self.pictures([(self.label(result, short(result.name)), result, 0)], [], self.height - len(rows) - 3),
+                *self.pictures([self.panel("", short(result.name), result)], [], self.height - len(rows) - 3),
             ]
         return rows
 
@@ -195,7 +212,7 @@ class Pen:
         row: Row = []
         for value in event.inputs:
             if value.name:
-                row += [self.say(f"{short(value.name)} ", self.theme.dim), self.say(f"{self.brief(value)}   ")]
+                row += [self.say(f"{self.named(value)} ", self.theme.dim), self.say(f"{self.brief(value)}   ")]
         return [[self.say("  "), *row]] if row else []
 
     def saved(self, event: ForwardEvent) -> list[Row]:
@@ -265,91 +282,91 @@ class Pen:
         told = stories(self.trace, event)
         live = [story for story in told if story.edge.needed]
         dead = [story for story in told if not story.edge.needed]
-        rows = self.live_edges(event, live)
+        rows = self.live_edges(event, live, min(2, len(dead)))
         rows += self.sentence(event, live)
         rows += self.product(event, live)
         rows += [self.not_needed(story) for story in dead]
         return rows or [[self.say(event.why or "no gradient leaves this node", theme.dim)]]
 
-    def live_edges(self, event: BackwardEvent, live: Sequence[EdgeStory]) -> list[Row]:
-        """Numbers in three columns, or matrices: drawn for the first input when there is room, else in figures."""
-        rest = [row for story in live[1:] for row in self.edge(event, story, self.third())]
-        drawn = self.matrices(event, live[0], self.height - len(rest)) if live else []
-        if not drawn and live and self.height >= DRAWN:
-            rest = [self.in_one_row(story) for story in live[1:]]
-            drawn = self.matrices(event, live[0], self.height - len(rest))
-        if drawn:
-            place = f"   input 1 of {len(live)}" if rest else ""
-            head = [self.say(live[0].equation, self.theme.strong), self.say(place, self.theme.dim)]
-            return [[*head, self.say(f" → {live[0].target}", self.theme.dim)], *drawn, *rest]
-        first = [row for story in live[:1] for row in self.edge(event, story, self.third())]
-        return [*self.heads(), *first, *[row for story in live[1:] for row in self.edge(event, story, self.third())]]
-
-    def third(self) -> int:
-        return max(18, self.width // 3)
-
-    def heads(self) -> list[Row]:
-        """The words over the three places, where there is room for them."""
-        if self.height < SHORT:
+    def live_edges(self, event: BackwardEvent, live: Sequence[EdgeStory], below: int) -> list[Row]:
+        """Numbers in three places, or matrices: drawn for the first input when there is room, else in figures."""
+        if not live:
             return []
-        heads = ("gradient that arrives", "× local gradient", "= gradient that leaves")
-        if self.third() >= 37:
-            heads = ("gradient that arrives (grad_output)", heads[1], "= gradient that leaves (grad_input)")
-        return [self.thirds([self.say(head, self.theme.dim) for head in heads], self.third())]
+        rest = self.placed([line for story in live[1:] for line in self.edge(event, story)])
+        place = f"   input 1 of {len(live)}" if rest else ""
+        head = wrap(
+            [
+                self.say(live[0].equation, self.theme.strong),
+                self.say(f"{place} → {live[0].target}", self.theme.dim),
+            ],
+            self.width,
+        )
+        room = self.height - len(head) + 1 - below
+        drawn = self.matrices(event, live[0], room - len(rest))
+        if not drawn and self.height >= DRAWN:
+            rest = [self.in_one_row(story) for story in live[1:]]
+            drawn = self.matrices(event, live[0], room - len(rest))
+        if drawn:
+            return [*head, *drawn, *rest]
+        lines = [line for story in live for line in self.edge(event, story)]
+        return self.placed(self.headed(lines, HEADS) if self.height >= SHORT else lines)
+
+    def placed(self, lines: Sequence[Line]) -> list[Row]:
+        return placed(lines, self.width, self.theme.strong)
+
+    def headed(self, lines: list[Line], words: Sequence[tuple[str, str, str]]) -> list[Line]:
+        """The lines under words over the three places, the first of those that fit."""
+        for heads in words:
+            told = [self.places(heads, self.theme.dim), *lines]
+            if fits(told, self.width):
+                break
+        return told
+
+    def places(self, texts: tuple[str, str, str], *styles: Style) -> Places:
+        """Three texts, each in its place; one style may do for all."""
+        first, second, last = ([self.say(text, styles[at % len(styles)])] for at, text in enumerate(texts))
+        return Places((first, second, last))
 
     def in_one_row(self, story: EdgeStory) -> Row:
-        """An input beside the one that is drawn."""
-        return [
-            self.say(f"{story.equation}  ", self.theme.text), self.chip(story.edge.downstream, "backward"),
-            self.say(f" → {story.target}", self.theme.dim),
-        ]  # fmt: skip
+        """An input beside the one that is drawn; where it goes is told if there is room."""
+        row = [self.say(f"{story.equation}  ", self.theme.text), self.chip(story.edge.downstream, "backward")]
+        goal = self.say(f" → {story.target}", self.theme.dim)
+        return [*row, goal] if width_of([*row, goal]) <= self.width else row
 
-    def thirds(self, segments: Sequence[Segment], third: int) -> Row:
-        row: Row = []
-        for segment in segments[:-1]:
-            row += [*fit([segment], third - 1), Segment(" ")]
-        return [*row, segments[-1]]
-
-    def edge(self, event: BackwardEvent, story: EdgeStory, third: int) -> list[Row]:
+    def edge(self, event: BackwardEvent, story: EdgeStory) -> list[Line]:
+        """One input in symbols and in numbers, and why a number is missing."""
         theme, edge = self.theme, story.edge
         arrived = next((value for value in event.upstream if value is not None), None)
-        names = self.thirds(
-            [
-                self.say(story.arrives, theme.backward),
-                self.say(story.local, theme.forward),
-                self.say(story.leaves, theme.backward),
-            ],
-            third,
+        names: Line = self.places(
+            (story.arrives, story.local, story.leaves), theme.backward, theme.forward, theme.backward
         )
         if edge.downstream is not None and edge.downstream.shape:
             names = [self.say(story.equation, theme.strong)]
-        boxes: Row = []
-        for text, phase, between in (
-            (self.brief(arrived), "backward", " ×"),
-            (self.local(edge.local), "forward", " ="),
-        ):
-            chip = fit([self.box(text, phase)], min(len(text) + 2, third - 4))
-            boxes += [*fit(chip, third - 3), Segment(f"{between} ", theme.strong)]
-        boxes = [*boxes[:-1], Segment(boxes[-1].text, theme.strong), self.chip(edge.downstream, "backward")]
-        boxes.append(self.say(f" → {story.target}", theme.dim))
+        leaves = [self.chip(edge.downstream, "backward"), self.say(f" → {story.target}", theme.dim)]
         if edge.hooked:
-            boxes.append(self.say("  a hook replaced it on its way", theme.warning))
+            leaves.append(self.say("  a hook replaced it on its way", theme.warning))
         if edge.downstream is None and edge.why:
-            boxes.append(self.say(f"  {edge.why}", theme.dim))
-        return [names, boxes]
+            leaves.append(self.say(f"  {edge.why}", theme.dim))
+        arrives, local = [self.chip(arrived, "backward")], [self.local_chip(edge.local)]
+        lines: list[Line] = [names, Places((arrives, local, leaves), ("×", "="))]
+        if edge.local is not None and edge.local.array is None and edge.local.omitted:
+            lines.append([self.say(f"local gradient not kept: {edge.local.omitted}", theme.dim)])
+        return lines
 
-    def local(self, local: Local | None) -> str:
-        if local is None:
-            return "not recorded"
-        array = local.array
-        if array is None:
-            return local.omitted or "not kept"
+    def local_chip(self, local: Local | None) -> Segment:
+        if local is None or local.array is None:
+            return self.box("not recorded" if local is None else "not kept", "")
+        return self.box(self.local(local, local.array), "forward")
+
+    def local(self, local: Local, array: Array) -> str:
+        """The number, a few of them, or what it is and how large."""
         if array.size == 1:
             return number(float(array.reshape(())))
         if array.size <= FEW and array.ndim == 1:
             return f"[{', '.join(number(one) for one in array.tolist())}]"
-        what = "Jacobian " if local.form == "jacobian" else ""
-        return f"{what}[{','.join(map(str, local.shape))}] ‖{number(float(np.linalg.norm(array.ravel())))}‖"
+        if local.form == "jacobian":
+            return f"Jacobian {shape_text(local.shape)}"
+        return f"{shape_text(local.shape)} ‖{number(float(np.linalg.norm(array.ravel())))}‖"
 
     def not_needed(self, story: EdgeStory) -> Row:
         """An input that gets no gradient, and why."""
@@ -402,58 +419,42 @@ class Pen:
             return []
         if not self.drawn or max(arrived.array.size, left.array.size) < 4 or height < 6:
             return []
-        panels: list[Panel] = [(self.label(arrived, f"arrives {story.arrives}"), arrived, 0)]
-        panels += self.middle(story, len(arrived.shape))
-        panels.append((self.label(left, f"leaves {story.leaves}"), left, 0))
-        signs = ["@" if story.operand is not None else "×", "="] if len(panels) == 3 else ["→"]
-        return self.pictures(panels, signs, min(10, height - 3))
+        row = [self.panel("arrives ", story.arrives, arrived), *self.middle(story, len(arrived.shape))]
+        row.append(self.panel("leaves ", story.leaves, left))
+        signs = ["@" if story.operand is not None else "×", "="] if len(row) == 3 else ["→"]
+        return self.pictures(row, signs, min(TALLEST, height - 3))
 
     def middle(self, story: EdgeStory, output_dims: int) -> list[Panel]:
         """The other matrix of a product, the local gradient of each element, or the Jacobian, outputs by inputs."""
         if story.operand is not None and story.operand.array is not None:
-            return [(self.label(story.operand, f"local {short(story.operand.name)}"), story.operand, 0)]
+            return [self.panel("local ", short(story.operand.name), story.operand)]
         local = story.edge.local
         if local is None or local.array is None:
             return []
-        shape_ = f"[{','.join(map(str, local.shape))}]"
+        shape_ = shape_text(local.shape)
         if local.form == "elementwise":
-            return [(f"local {shape_}", local, 0)]
-        return [(f"Jacobian {shape_}", local, output_dims)]
+            return [Panel(f"local {shape_}", local)]
+        return [Panel(f"Jacobian {shape_}", local, output_dims=output_dims)]
 
     # pictures
 
-    def label(self, value: Value, name: str) -> str:
-        return f"{name} {shape(value)}"
+    def panel(self, role: str, name: str, value: Value) -> Panel:
+        return Panel(f"{role}{name} {shape(value)}", value, f"{role}{shape(value)}")
 
-    def pictures(self, panels: Sequence[Panel], between: Sequence[str], room: int) -> list[Row]:
-        """Heat maps side by side, each under its name and over its figures."""
-        each = max(8, (self.width - 5 * len(between)) // max(1, len(panels)))
-        drawn = [
-            [[self.say(label, self.theme.strong)], *figure(self.trace, thing, dims, min(each, 60), room, self.theme)]
-            for label, thing, dims in panels
-        ]
-        rows: list[Row] = []
-        for y in range(max(map(len, drawn))):
-            row: Row = []
-            for index, panel in enumerate(drawn):
-                row += fit(panel[y] if y < len(panel) else [], each)
-                if index < len(between):
-                    row += fit([self.say(f"  {between[index]}" if y == room // 2 else "")], 5)
-            rows.append(row)
-        return rows
+    def pictures(self, row: Sequence[Panel], signs: Sequence[str], room: int) -> list[Row]:
+        return panels(self.trace, row, signs, self.width, room, self.theme)
 
     # leaves
 
     def accumulate(self, event: AccumulateEvent) -> list[Row]:
         theme, name = self.theme, event.tensor
-        heads = (f"{name}.grad before", "+ arriving", f"= {name}.grad now")
-        third = max(16, self.width // 3)
-        rows = [self.thirds([self.say(head, theme.dim) for head in heads], third)]
-        row: Row = []
-        for value, phase, between in ((event.before, "", " +"), (event.arrived, "backward", " =")):
-            chip = fit([self.chip(value, phase)], min(width_of([self.chip(value, phase)]), third - 4))
-            row += [*fit(chip, third - 3), Segment(f"{between} ", theme.strong)]
-        rows.append([*row, self.chip(event.after, "backward")])
+        before, arrived, after = (
+            [self.chip(value, phase)]
+            for value, phase in ((event.before, ""), (event.arrived, "backward"), (event.after, "backward"))
+        )
+        numbers: list[Line] = [Places((before, arrived, after), ("+", "="))]
+        heads = (f"{name}.grad before", "+ arriving", f"= {name}.grad now"), ("before", "+ arriving", "= now")
+        rows = self.placed(self.headed(numbers, heads))
         rows.append([])
         root = root_name(self.trace, event.position)
         state = self.moment.grad_state(event.number)
@@ -473,8 +474,8 @@ class Pen:
         kept = [value for value in (event.before, event.arrived, event.after) if value is not None]
         if not self.drawn or room < 2 or math.prod(event.arrived.shape) < 4:
             return []
-        panels: list[Panel] = [(shape(value), value, 0) for value in kept]
-        return [[], *self.pictures(panels, ["+", "="][-len(panels) + 1 :], min(8, room - 1))]
+        row = [Panel(shape(value), value) for value in kept]
+        return [[], *self.pictures(row, ["+", "="][-len(row) + 1 :], min(TALLEST, room - 1))]
 
     def update(self, event: UpdateEvent) -> list[Row]:
         theme, name = self.theme, event.tensor
@@ -570,31 +571,6 @@ class Pen:
         for index, value in enumerate(event.captured):
             rows.append([self.say(f"grad() returned [{index}] ", self.theme.dim), self.chip(value, "backward")])
         return rows or [[self.say("no leaf received a gradient", self.theme.warning)]]
-
-
-@per_trace(256)
-def figure(trace: Trace, thing: Value | Local, output_dims: int, width: int, height: int, theme: Theme) -> list[Row]:
-    """A heat map over its figures; a Jacobian has its first `output_dims` dims as rows. One number is a box."""
-    array = thing.array
-    if array is None:
-        return [[Segment(safe(thing.omitted or "not kept"), theme.dim)]]
-    real = np.abs(array) if np.iscomplexobj(array) else array
-    if array.size == 1:
-        return [[Segment(f" {number(real.ravel().tolist()[0])} ", theme.chip("backward"))]]
-    shown = real.reshape(math.prod(real.shape[:output_dims]), -1) if output_dims and real.size else real
-    bad = int(real.size - np.isfinite(real).sum())
-    return [*heatmap(shown, width, height, theme), [Segment(measures(real), theme.error if bad else theme.dim)]]
-
-
-def measures(array: Array) -> str:
-    """`‖0.2452‖ max 0.0538 12% zero 1 NaN`"""
-    finite = array[np.isfinite(array)]
-    said = f"‖{number(float(np.linalg.norm(finite)))}‖ max {number(float(np.abs(finite).max(initial=0)))}"
-    zeros = round(100 * float((finite == 0).mean())) if finite.size else 0
-    nan = int(np.isnan(array).sum())
-    bad = bad_text(nan, int(array.size - finite.size - nan))
-    said = said if finite.size else ""
-    return " ".join(part for part in (said, f"{zeros}% zero" if zeros else "", bad) if part)
 
 
 def same(name: str, written: str) -> bool:
