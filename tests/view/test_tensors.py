@@ -78,3 +78,57 @@ def test_every_event_fits_every_size(ols: Trace, size: tuple[int, int]) -> None:
     for position in range(len(ols)):
         lines(ols, position, *size)
         assert width_of(tensors.title(Moment(ols, position), size[0], DARK)) == size[0]
+
+
+@pytest.fixture(scope="module")
+def deep(tmp_path_factory: pytest.TempPathFactory) -> Trace:
+    """Leaves with long names and matrices in them; the op takes the last of them."""
+    path = tmp_path_factory.mktemp("tensors") / "deep.backstep"
+    t = HandmadeTrace(path)
+    numbers = [[0.5, -1.25, 3.0], [2.0, 4.0, 8.0]]
+    values = []
+    for index in range(12):
+        tensor, name = t.tensor(), f"blocks.{index}.attn.out_proj.weight"
+        t.leaf(tensor, name)
+        values.append(t.value(tensor, numbers, name, requires_grad=True, leaf=True))
+        t.forward("tensor", (), (values[-1],), 5)
+    t.forward("relu", (values[-1],), (t.value(t.tensor(), numbers, "out", requires_grad=True),), 6)
+    t.close()
+    return Trace(path)
+
+
+@pytest.mark.parametrize("width", [74, 80, 102])
+def test_nothing_is_cut_where_there_is_room(ols: Trace, width: int) -> None:
+    for position in range(len(ols)):
+        assert not any("…" in line for line in lines(ols, position, width))
+    assert lines(ols, 0, width)[0].endswith("last write")
+
+
+def test_the_current_row_is_lit_to_its_end(ols: Trace) -> None:
+    row = tensors.build(Moment(ols, nth(ols, "accumulate", 1)), 74, 9, DARK)[1]
+    assert all(style is not None and style.bgcolor == DARK.selected.bgcolor for _, style, _ in row)
+
+
+def test_whole_columns_go_before_numbers_are_cut(deep: Trace) -> None:
+    last = len(deep) - 1
+    assert lines(deep, last, 120)[0] == "name value change grad state last write"
+    assert lines(deep, last, 84)[0] == "name value grad state last write"
+    assert lines(deep, last, 74)[0] == "name value grad state"
+    for width in (74, 84, 120):
+        assert any("blocks.11.attn.out_proj.weight [2,3]" in line for line in lines(deep, last, width))
+
+
+def test_of_a_name_that_is_too_long_the_end_is_told(deep: Trace) -> None:
+    shown = lines(deep, len(deep) - 1, 60)
+    assert any("….out_proj.weight [2,3]" in line for line in shown)
+
+
+def test_histograms_stand_in_one_column(deep: Trace) -> None:
+    rows = text_of(tensors.build(Moment(deep, len(deep) - 1), 120, 9, DARK)).split("\n")[1:]
+    assert len({next(at for at, cell in enumerate(row) if cell in "▁▂▃▄▅▆▇") for row in rows}) == 1
+
+
+def test_the_leaf_that_an_op_takes_and_what_it_makes_are_both_shown(deep: Trace) -> None:
+    shown = lines(deep, len(deep) - 1, 120, 6)
+    assert any(line.startswith("blocks.11.") for line in shown)
+    assert any(line.startswith("▸ out ") for line in shown)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 
@@ -13,26 +15,38 @@ from backstep.trace.batch import GRAD, KIND_CODE, VALUE
 from backstep.trace.event import BackwardEvent, ForwardEvent, Value
 from backstep.trace.memo import per_trace
 from backstep.trace.trace import Trace
-from backstep.view.brief import figures, number, shape
+from backstep.view.brief import BINS, Figures, figures, number, shape
 from backstep.view.numbers import signed
-from backstep.view.rows import Row, fill_rows, fit, safe
+from backstep.view.rows import Row, fill_rows, fit, is_path, lit, safe, shortened
 from backstep.view.theme import Theme
 from backstep.view.title import title_row
 
+WRITERS = [KIND_CODE[kind] for kind in ("accumulate", "grad_write", "zero_grad", "update")]
 LOOKED_AT = 256
 """So many events back from here the values of this iteration are looked for."""
+HEADS = ("name", "value", "change", "grad", "state", "last write")
+NAME, VALUE_COLUMN, CHANGE, GRAD_COLUMN, STATE, LAST = range(len(HEADS))
+LEAST = (6, 10, 12, 12, 13, 10)
+"""Cells that a column has at least, so that the others stand still while numbers come and go."""
+COMFORT = (13, 18, 12, 12, 13, 10)
+"""What a column grows to where there is room."""
+MOST = (40, 26, 12, 22, 16, 12)
+CONCESSIONS = ((LAST, 0), (NAME, 24), (CHANGE, 0), (NAME, 12), (STATE, 0), (VALUE_COLUMN, 10), (NAME, 6))
+"""What gives way to what where there is no room for all: whole columns but for the ends of long names."""
+EXPRESSION = 20
+"""Cells that the name of a value without a name of its own can ask for."""
+MARK = 2
+"""Cells before each row: where the current one has its mark."""
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
-    """Widths in cells."""
+class Line:
+    """A row of the table before its columns have widths: the texts under `HEADS`, their styles, a histogram."""
 
-    name: int
-    value: int
-    change: int
-    grad: int
-    state: int
-    last: int
+    texts: tuple[str, ...]
+    styles: tuple[Style, ...]
+    spread: str = ""
+    here: bool = False
 
 
 def title(moment: Moment, width: int, theme: Theme) -> Row:
@@ -41,42 +55,103 @@ def title(moment: Moment, width: int, theme: Theme) -> Row:
 
 def build(moment: Moment, width: int, height: int, theme: Theme) -> list[Row]:
     """Exactly `height` rows of exactly `width` cells."""
-    columns = columns_for(width)
-    heads = ("name", "value", "change", "grad", "state", "last write")
-    rows = [[Segment("  "), *cells(heads, columns, [theme.dim] * 6)]]
-    target = target_of(moment)
-    leaves = list(moment.leaves)
-    shown = around(leaves, target, max(0, height - 1))
-    rows += [leaf_row(moment, leaf, columns, theme, leaf == target, width) for leaf in shown]
-    for value in values_of_iteration(moment):
-        if len(rows) >= height:
-            break
-        rows.append(value_row(moment, value, columns, theme, value.tensor == target, width))
+    lines = lines_of(moment, max(0, height - 1), theme)
+    shapes = max((cell_len(line.texts[VALUE_COLUMN]) for line in lines if line.spread), default=0)
+    blank = [at for at in range(len(HEADS)) if not any(line.texts[at] for line in lines)]
+    columns = columns_for(needs_of(lines, shapes), width - MARK, blank)
+    heads = Line(HEADS, (theme.dim,) * len(HEADS))
+    rows = [[Segment(" " * MARK), *cells(heads, columns, shapes)]]
+    for line in lines:
+        row = [Segment("▸ " if line.here else "  ", theme.key), *cells(line, columns, shapes)]
+        rows.append(lit(fit(row, width), theme.selected) if line.here else row)
     return fill_rows(rows, width, height)
 
 
-def columns_for(width: int) -> Columns:
-    name = max(10, min(22, width * 18 // 100))
-    change, state, last = 12, 15, 11
-    rest = max(22, width - 2 - name - change - state - last)
-    value = rest * 58 // 100
-    return Columns(name, value, change, rest - value, state, last)
+# columns
 
 
-def cells(texts: tuple[str, ...], columns: Columns, styles: list[Style]) -> Row:
-    widths = (columns.name, columns.value, columns.change, columns.grad, columns.state, columns.last)
+def needs_of(lines: list[Line], shapes: int) -> list[int]:
+    """Cells that each column needs for all of its texts, the blank after it included."""
+    needs = [max([cell_len(line.texts[at]) for line in lines], default=0) + 1 for at in range(len(HEADS))]
+    names = [line.texts[NAME] for line in lines]
+    needs[NAME] = max([cell_len(n) if is_path(n) else min(cell_len(n), EXPRESSION) for n in names], default=0) + 1
+    if shapes:
+        needs[VALUE_COLUMN] = max(needs[VALUE_COLUMN], shapes + BINS + 2)
+    return [min(max(need, least), most) for need, least, most in zip(needs, LEAST, MOST, strict=True)]
+
+
+def columns_for(needs: list[int], width: int, blank: list[int]) -> list[int]:
+    """The widths of the columns, 0 for one that is left out; those without a text first."""
+    widths = list(needs)
+    for column, cut in (*[(empty, 0) for empty in blank], *CONCESSIONS):
+        if sum(widths) <= width:
+            break
+        widths[column] = min(widths[column], cut)
+    widths[NAME] += max(0, min(needs[NAME] - widths[NAME], width - sum(widths)))
+    for column, comfort in enumerate(COMFORT):
+        if widths[column]:
+            widths[column] += max(0, min(comfort - widths[column], width - 1 - sum(widths)))
+    return widths
+
+
+def cells(line: Line, columns: list[int], shapes: int) -> Row:
     row: Row = []
-    for text, width, style in zip(texts, widths, styles, strict=True):
-        row += [*fit([Segment(safe(text), style)], width - 1), Segment(" ")]
+    for at, (text, width, style) in enumerate(zip(line.texts, columns, line.styles, strict=True)):
+        if at == NAME:
+            text = shortened(text, width - 1)
+        if at == VALUE_COLUMN and line.spread:
+            text = f"{text:<{shapes}} {line.spread}"
+        if width:
+            row += [*fit([Segment(text, style)], width - (at != LAST)), Segment("" if at == LAST else " ")]
     return row
 
 
-def around(leaves: list[int], target: int | None, room: int) -> list[int]:
-    """As many leaves as there is room for, the current one among them."""
-    if len(leaves) <= room or target not in leaves:
-        return leaves[:room]
-    start = max(0, min(leaves.index(target) - room // 2, len(leaves) - room))
-    return leaves[start : start + room]
+# rows
+
+
+def lines_of(moment: Moment, room: int, theme: Theme) -> list[Line]:
+    """Parameters, then what this iteration made; both around what the event is about."""
+    target = target_of(moment)
+    leaves, values = list(moment.leaves), values_of_iteration(moment)
+    made = [value.tensor for value in values]
+    for_values = min(len(values), room // 3 if target in made and len(leaves) > 1 else 0)
+    shown = around(leaves, leaf_in_focus(moment), room - for_values)
+    lines = [leaf_line(moment, leaf, theme, leaf == target) for leaf in shown]
+    for index in around(list(range(len(values))), made.index(target) if target in made else None, room - len(lines)):
+        lines.append(value_line(moment, values[index], theme, made[index] == target))
+    return lines
+
+
+def around(numbers: list[int], target: int | None, room: int) -> list[int]:
+    """As many of a list as there is room for, the target among them."""
+    if len(numbers) <= room or target not in numbers:
+        return numbers[:room]
+    start = max(0, min(numbers.index(target) - room // 2, len(numbers) - room))
+    return numbers[start : start + room]
+
+
+def leaf_in_focus(moment: Moment) -> int | None:
+    """The leaf that the event is about or takes, or the one that was written last."""
+    event, leaves = moment.event, moment.trace.leaves
+    target = target_of(moment)
+    if target in leaves:
+        return target
+    if isinstance(event, ForwardEvent):
+        taken = [value.tensor for value in inputs_of(moment.trace, event) if value.tensor in leaves]
+        if taken:
+            return taken[0]
+    first = max(moment.iteration_span[0], moment.position - LOOKED_AT)
+    columns = moment.trace.columns[first : moment.position + 1]
+    written = np.flatnonzero(np.isin(columns["kind"], WRITERS))
+    return int(columns["subject"][written[-1]]) if len(written) else None
+
+
+def inputs_of(trace: Trace, event: ForwardEvent) -> Sequence[Value]:
+    """What an op takes; of a part of one, what the op takes that was written, if that is recorded by now."""
+    if event.parent is None or event.parent >= len(trace):
+        return event.inputs
+    whole = trace.event(event.parent)
+    return whole.inputs if isinstance(whole, ForwardEvent) else event.inputs
 
 
 def target_of(moment: Moment) -> int | None:
@@ -92,53 +167,58 @@ def target_of(moment: Moment) -> int | None:
     return None
 
 
-def leaf_row(moment: Moment, leaf: int, columns: Columns, theme: Theme, here: bool, width: int) -> Row:
+def leaf_line(moment: Moment, leaf: int, theme: Theme, here: bool) -> Line:
     value, grad = moment.value(leaf), moment.grad(leaf)
-    state = moment.grad_state(leaf)
-    value_now = moment.writer(leaf, VALUE) == moment.position
-    grad_now = moment.writer(leaf, GRAD) == moment.position
-    last = max((p for p in (moment.writer(leaf, VALUE), moment.writer(leaf, GRAD)) if p is not None), default=None)
-    word, style = state_word(moment, state, theme)
+    writers = moment.writer(leaf, VALUE), moment.writer(leaf, GRAD)
+    value_now, grad_now = (writer == moment.position for writer in writers)
+    last = max((writer for writer in writers if writer is not None), default=None)
+    word, style = state_word(moment, moment.grad_state(leaf), theme)
+    known, told = told_of(moment, value), told_of(moment, grad)
     texts = (
-        moment.trace.leaves[leaf],
-        told(moment, value, columns.value),
+        safe(moment.trace.leaves[leaf]),
+        value_text(value, known),
         ("* " if value_now else "") + change(moment, leaf),
-        ("* " if grad_now else "") + (told(moment, grad, columns.grad) if grad is not None else "None"),
+        ("* " if grad_now else "") + grad_text(grad, told),
         word,
         "" if last is None else f"#{last}",
     )
     marked = theme.backward if grad_now else theme.text
     changed = theme.update if value_now else theme.text
-    styles: list[Style] = [theme.strong, changed, theme.update, marked, style, theme.dim]
-    return highlighted([Segment("▸ " if here else "  ", theme.key), *cells(texts, columns, styles)], here, width, theme)
+    styles = (
+        theme.strong, known.style(changed, theme), theme.update, told.style(marked, theme), style, theme.dim
+    )  # fmt: skip
+    return Line(texts, styles, known.spread, here)
 
 
-def value_row(moment: Moment, value: Value, columns: Columns, theme: Theme, here: bool, width: int) -> Row:
+def value_line(moment: Moment, value: Value, theme: Theme, here: bool) -> Line:
     state = "not kept" if value.requires_grad else "no grad"
     made = moment.writer(value.tensor)
-    texts = (value.name, told(moment, value, columns.value), "", "-", state, "" if made is None else f"#{made}")
-    styles: list[Style] = [theme.dim] * 6
-    return highlighted([Segment("▸ " if here else "  ", theme.key), *cells(texts, columns, styles)], here, width, theme)
+    known = told_of(moment, value)
+    texts = (safe(value.name), value_text(value, known), "", "-", state, "" if made is None else f"#{made}")
+    dim = theme.dim
+    return Line(texts, (dim, known.style(dim, theme), dim, dim, dim, dim), known.spread, here)
 
 
-def highlighted(row: Row, here: bool, width: int, theme: Theme) -> Row:
-    if not here:
-        return row
-    row = fit(row, width)
-    return [Segment(s.text, theme.selected + s.style if s.style else theme.selected) for s in row]
+def told_of(moment: Moment, value: Value | None) -> Figures:
+    return Figures("") if value is None else figures(moment.trace, value)
 
 
-def told(moment: Moment, value: Value | None, room: int) -> str:
-    """The number, or shape and histogram where there is room for it."""
+def value_text(value: Value | None, known: Figures) -> str:
+    """The number, or the shape, beside which a histogram stands where there is one."""
     if value is None:
         return "not seen yet"
-    told = figures(moment.trace, value)
-    if told.told:
-        return told.text
+    if known.told:
+        return known.text
     if value.array is None and value.summary is None:
-        return f"{shape(value)} {value.omitted or 'not kept'}"
-    spread = f"{shape(value)} {told.spread}"
-    return spread if told.spread and len(spread) < room else f"{shape(value)} {told.text}"
+        return safe(f"{shape(value)} {value.omitted or 'not kept'}")
+    return shape(value) if known.spread else f"{shape(value)} {known.text}"
+
+
+def grad_text(value: Value | None, known: Figures) -> str:
+    """The number or the norm: the shape is that of the value."""
+    if value is None:
+        return "None"
+    return known.text if value.array is not None or value.summary is not None else safe(value.omitted or "not kept")
 
 
 def change(moment: Moment, leaf: int) -> str:
