@@ -243,6 +243,13 @@ def test_regions_fill_the_screen_without_overlap(size: tuple[int, int], events: 
     assert max(x for x, _ in cells) == size[0] - 1
 
 
+def test_tensors_get_more_rows_than_their_heads_and_the_chain_rule_keeps_the_most() -> None:
+    for size, rows in (((120, 40), 7), ((200, 60), 20)):
+        boxes = regions(*size)
+        assert boxes["tensors"].height - 2 >= rows
+        assert boxes["chain"].height > 10
+
+
 def test_every_pane_is_there_from_medium_on_and_none_below_the_smallest() -> None:
     for size in ((120, 40), (200, 60)):
         assert {"source", "graph", "chain", "tensors", "events"} <= regions(*size).keys()

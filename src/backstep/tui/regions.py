@@ -75,8 +75,8 @@ def _medium(body: Box) -> dict[str, Box]:
     left = body.width * 38 // 100
     right = body.width - left - 1
     source = body.height // 2
-    tensors = min(12, max(5, body.height // 5))
-    chain = min(16, max(9, body.height * 36 // 100))
+    tensors = min(14, max(6, body.height * 27 // 100))
+    chain = min(16, max(9, body.height * 33 // 100))
     graph = body.height - tensors - chain
     return {
         "source": Box(0, body.y, left, source),
@@ -88,7 +88,7 @@ def _medium(body: Box) -> dict[str, Box]:
 
 
 def _wide(body: Box) -> dict[str, Box]:
-    left, last = 54, 86
+    left, last = 52, max(76, min(100, body.width * 2 // 5))
     middle = body.width - left - last - 2
     upper = body.height // 2
     return {
