@@ -1,13 +1,15 @@
-"""What recording costs, and what reading a trace costs: `python tests/benchmarks/record_cost.py [--profiler]`.
+"""What recording costs, and what reading a trace costs: `python tests/benchmarks/record_cost.py [--others]`.
 
-Each row is a training loop; each ratio is against the same loop run bare in the same process, one thread, the best
-of several rounds. A mode that does nothing is the least that any recorder of this kind can cost. Not run by pytest.
+Each row is a training loop; each ratio is against the same loop run bare in the same process, one thread, the best of
+several rounds. A function mode that does nothing is the least that any recorder of this kind can cost. `window` is the
+cost of the iterations between two windows (`every`), `last 100` that of a flight recorder. Not run by pytest.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import sys
 import tempfile
 import time
@@ -23,6 +25,8 @@ from torch.overrides import TorchFunctionMode
 import backstep
 
 Step = Callable[[], None]
+Around = Callable[[], AbstractContextManager[Any]]
+WARM = 5
 
 
 class Nothing(TorchFunctionMode):
@@ -33,10 +37,13 @@ class Nothing(TorchFunctionMode):
 
 
 def ols() -> Step:
+    """Eight ops an iteration, on single numbers."""
     x, y, w = torch.tensor(1.0), torch.tensor(2.0), torch.tensor(1.0, requires_grad=True)
 
     def step() -> None:
-        loss = (w * x - y) ** 2
+        y_hat = w * x
+        l = y_hat - y  # noqa: E741 - as in the lecture
+        loss = l**2
         loss.backward()
         with torch.no_grad():
             w.sub_(0.01 * w.grad)
@@ -46,20 +53,29 @@ def ols() -> Step:
 
 
 def mlp() -> Step:
-    model = nn.Sequential(nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 10))
-    x, y = torch.randn(64, 64), torch.randint(0, 10, (64,))
-    return trained(model, lambda: nn.functional.cross_entropy(model(x), y))
+    """784-128-64-10, batch 64."""
+    model = nn.Sequential(nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 64), nn.ReLU(), nn.Linear(64, 10))
+    x, y = torch.randn(64, 784), torch.randint(0, 10, (64,))
+    return trained(model, lambda: nn.functional.cross_entropy(model(x), y), torch.optim.Adam)
 
 
 def transformer() -> Step:
+    """Four encoder layers, d 64, batch 8 x 32."""
     layer = nn.TransformerEncoderLayer(64, 4, 128, dropout=0.0, batch_first=True)
     model = nn.TransformerEncoder(layer, 4, enable_nested_tensor=False)
     x = torch.randn(8, 32, 64)
-    return trained(model, lambda: model(x).square().mean())
+    return trained(model, lambda: model(x).square().mean(), torch.optim.AdamW)
 
 
-def trained(model: nn.Module, loss_of: Callable[[], torch.Tensor]) -> Step:
-    optimizer = torch.optim.Adam(model.parameters(), foreach=False)
+def large() -> Step:
+    """Ten million parameters, 100 ms and more a step."""
+    model = nn.Sequential(nn.Linear(2048, 2048), nn.ReLU(), nn.Linear(2048, 2048), nn.ReLU(), nn.Linear(2048, 512))
+    x = torch.randn(256, 2048)
+    return trained(model, lambda: model(x).square().mean(), torch.optim.Adam)
+
+
+def trained(model: nn.Module, loss_of: Callable[[], torch.Tensor], optimizer_of: Any) -> Step:
+    optimizer = optimizer_of(model.parameters())
 
     def step() -> None:
         optimizer.zero_grad()
@@ -69,47 +85,59 @@ def trained(model: nn.Module, loss_of: Callable[[], torch.Tensor]) -> Step:
     return step
 
 
-LOOPS = {"OLS, scalars": (ols, 300), "MLP, Adam": (mlp, 60), "transformer, Adam": (transformer, 12)}
+LOOPS = {
+    "OLS, scalars": (ols, 400),
+    "MLP, Adam": (mlp, 80),
+    "transformer, AdamW": (transformer, 16),
+    "10M parameters, Adam": (large, 3),
+}
 
 
-def seconds(step: Step, count: int, around: Callable[[], AbstractContextManager[Any]], rounds: int = 3) -> float:
-    """The best time of one step. What entering and leaving costs counts too, spread over the steps."""
+def seconds(step: Step, count: int, around: Around, rounds: int = 3) -> float:
+    """The best time of one step, warmed up inside; entering and leaving is not counted, a full queue is."""
     best = float("inf")
     for _ in range(rounds):
-        begin = time.perf_counter()
         with around():
+            for _ in range(WARM):
+                step()
+            begin = time.perf_counter()
             for _ in range(count):
                 step()
-        best = min(best, (time.perf_counter() - begin) / count)
+            best = min(best, (time.perf_counter() - begin) / count)
     return best
 
 
-def measure(make: Callable[[], Step], count: int, folder: Path, profiler: bool) -> list[float]:
-    """Seconds a step: bare, under a mode that does nothing, recorded, and profiled if asked for."""
+def ways(folder: Path, others: bool) -> dict[str, Around]:
+    """What a loop is run under, by the name of its column."""
+    number = itertools.count()
 
-    def recorded() -> AbstractContextManager[Any]:
-        return backstep.record(folder / f"{time.monotonic_ns()}.backstep")
+    def recorded(**options: Any) -> Around:
+        return lambda: backstep.record(folder / f"{next(number)}.backstep", **options)
 
-    ways: list[Callable[[], AbstractContextManager[Any]]] = [contextlib.nullcontext, Nothing, recorded]
-    if profiler:
-        ways.append(lambda: torch.profiler.profile(record_shapes=True, with_stack=True))
-    times = []
-    for around in ways:
+    found: dict[str, Around] = {
+        "nothing": Nothing,
+        "backstep": recorded(),
+        "last 100": recorded(keep_last=100),
+        "window": recorded(iterations=(0, 1)),
+        "every": recorded(every=1_000_000),
+    }
+    if others:
+        from torch.utils._debug_mode import DebugMode
+
+        found["profiler"] = lambda: torch.profiler.profile(record_shapes=True, with_stack=True)
+        found["DebugMode"] = DebugMode
+    return found
+
+
+def table(folder: Path, others: bool) -> None:
+    columns = ways(folder, others)
+    print(f"{'one training step':<22}{'bare':>11}" + "".join(f"{name:>11}" for name in columns))
+    for name, (make, count) in LOOPS.items():
         torch.manual_seed(0)
         step = make()
-        for _ in range(5):
-            step()
-        times.append(seconds(step, count, around))
-    return times
-
-
-def table(folder: Path, profiler: bool) -> None:
-    names = ["nothing", "backstep", *(["profiler"] if profiler else [])]
-    print(f"{'one training step':<20}{'bare':>10}" + "".join(f"{name:>12}" for name in names))
-    for name, (make, count) in LOOPS.items():
-        bare, *others = measure(make, count, folder, profiler)
-        ratios = "".join(f"{other / bare:>11.1f}x" for other in others)
-        print(f"{name:<20}{bare * 1e6:>7.0f} us{ratios}")
+        bare = seconds(step, count, contextlib.nullcontext)
+        ratios = [seconds(step, count, around) / bare for around in columns.values()]
+        print(f"{name:<22}{bare * 1e6:>8.0f} us" + "".join(f"{ratio:>10.2f}x" for ratio in ratios), flush=True)
 
 
 def flatness(folder: Path) -> None:
@@ -147,12 +175,12 @@ def reading(path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--profiler", action="store_true", help="also torch.profiler with shapes and stacks")
+    parser.add_argument("--others", action="store_true", help="also torch.profiler and DebugMode")
+    others = parser.parse_args().others
     torch.set_num_threads(1)
-    profiler = parser.parse_args().profiler
     print(f"torch {torch.__version__}, python {sys.version.split()[0]}, one thread")
     with tempfile.TemporaryDirectory() as folder:
-        table(Path(folder), profiler)
+        table(Path(folder), others)
         flatness(Path(folder))
         reading(Path(folder) / "long.backstep")
 

@@ -93,13 +93,14 @@ def memory_of(tensor: torch.Tensor) -> int | None:
     return None if unreadable(tensor) or tensor.layout is not torch.strided else tensor.data_ptr()
 
 
-def assigned_data(session: Session, owner: torch.Tensor, before: Shot, memory: int | None, where: Where) -> None:
-    """`w.data = ...`, where its numbers lay in that memory before."""
+def assigned_data(session: Session, call: Call, where: Where) -> None:
+    """`w.data = ...`"""
+    owner, before = call.args[0], call.inputs[0]
     entry = session.tensors.entry(owner)
     session.camera.epoch += 1
     session.camera.share(owner)
     after = session.camera.snap(owner)
-    if after[META] == before[META] and memory_of(owner) == memory:
+    if after[META] == before[META] and memory_of(owner) == call.memory:
         return  # `w.data -= g`: the change has been told, and Python assigns what is there already
     enabled = torch.is_grad_enabled()
     if entry.leaf:
@@ -110,7 +111,7 @@ def assigned_data(session: Session, owner: torch.Tensor, before: Shot, memory: i
         )  # fmt: skip
         session.emit(UPDATE, IN_UPDATE, where, row, subject=entry.number)
     else:
-        row = ("forward", session.text("data"), 0, (before,), (after,), (), -1, 0, -1, enabled, True, 0)
+        row = ("forward", call.function.number, 0, tuple(call.inputs), (after,), (), -1, 0, -1, enabled, True, 0)
         session.emit(FORWARD, IN_FORWARD, where, row, module=session.module)
 
 

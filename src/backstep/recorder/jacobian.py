@@ -133,7 +133,7 @@ def of_number(node: Any, grad: torch.Tensor, targets: Any) -> dict[int, Row] | N
             result = results[index]
             if result is None or result.dtype not in REAL or result.dim() or not result.is_cpu:
                 return None
-            rows[index] = ("elementwise", (), result.item(), -1, 0, REAL[result.dtype])
+            rows[index] = ("elementwise", (), result.tolist(), -1, 0, REAL[result.dtype])
     return rows
 
 

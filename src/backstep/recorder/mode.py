@@ -357,7 +357,7 @@ class Recording(TorchFunctionMode):
             rewrite_grad(session, call.args[0], call.grad_before, where)
             return
         if function.sort is Sort.SET_DATA:
-            assigned_data(session, call.args[0], call.inputs[0], call.memory, where)
+            assigned_data(session, call, where)
             return
         self._name_operands(call, where.spot)
         if function.op in RESULT_IS_ARGUMENT or (outputs and not changed and all_given(outputs, call.tensors)):

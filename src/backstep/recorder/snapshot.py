@@ -182,7 +182,7 @@ class Camera:
                 if reason:
                     return (entry.number, version, name, kind.number, None, -1, self._text(reason))
             if kind.scalar:
-                return (entry.number, version, name, kind.number, tensor.item(), -1, 0)
+                return (entry.number, version, name, kind.number, tensor.tolist(), -1, 0)
             if (
                 entry.payload_version == version
                 and entry.payload_epoch == self.epoch
