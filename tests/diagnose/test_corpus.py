@@ -28,7 +28,9 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Reports:
     def report(kind: str, name: str) -> Report:
         with load(recorded[kind].trace(name)) as trace:
             assert len(trace), f"nothing was recorded of {name}"
-            return check(trace)
+            judged = check(trace)
+        assert not [why for _, why in judged.not_looked if "stumbled" in why], judged.not_looked
+        return judged
 
     return report
 

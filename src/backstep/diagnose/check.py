@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from backstep.diagnose.finding import Finding, Level, NotLooked
+from backstep.diagnose.finding import Finding, Level, NotLooked, Rule
 from backstep.diagnose.rules import RULES
 from backstep.diagnose.selection import EVERYTHING, Selection
 from backstep.diagnose.story import Story
@@ -44,7 +45,7 @@ def check(trace: Trace, selection: Selection = EVERYTHING) -> Report:
     for rule in RULES:
         if not selection.takes(rule.name):
             continue
-        for said in rule.look(story):
+        for said in looked(rule, story):
             if isinstance(said, NotLooked):
                 not_looked.append((rule.name, said.why))
             else:
@@ -52,6 +53,14 @@ def check(trace: Trace, selection: Selection = EVERYTHING) -> Report:
     causes = without_consequences(findings)
     causes.sort(key=lambda finding: (ORDER[finding.level], finding.evidence[:1]))
     return Report(tuple(causes), looked_at(story), tuple(not_looked))
+
+
+def looked(rule: Rule, story: Story) -> Iterator[Finding | NotLooked]:
+    """What a rule says; one that stumbles over what it did not expect says so, and the others go on."""
+    try:
+        yield from rule.look(story)
+    except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
+        yield NotLooked(f"it stumbled: {type(error).__name__}: {error}")
 
 
 def without_consequences(findings: list[Finding]) -> list[Finding]:

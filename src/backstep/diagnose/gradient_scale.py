@@ -15,8 +15,10 @@ from backstep.diagnose.story import Pass, Story
 from backstep.diagnose.wording import at, figure, told
 from backstep.trace.event import BackwardEvent, ForwardEvent, GradWriteEvent, Source
 
-VANISHED, EXPLODED = 1e-5, 1e5
-"""What is left of a gradient's norm from the loss's end of the layers to the other."""
+VANISHED, FADED, EXPLODED = 1e-8, 1e-5, 1e5
+"""What is left of a gradient's norm from the loss's end of the layers to the other; `FADED` is enough where an
+activation that saturates takes it: a deep network fades a little in any case."""
+SATURATING = ("SigmoidBackward", "TanhBackward", "SoftmaxBackward")
 ENOUGH = 3
 DEEP = 4
 """So many weights must lie on the way: a large input or a small loss is no matter of depth."""
@@ -44,7 +46,8 @@ def look(story: Story) -> Iterator[Finding | NotLooked]:
     if len(depths) < ENOUGH:
         return
     typical = float(np.median([depth.ratio for depth in depths]))
-    if typical < VANISHED and typical > 0:
+    saturating = steepest(story, depths[-1].one, shrinking=True)[1].op.startswith(SATURATING)
+    if 0 < typical < (FADED if saturating else VANISHED):
         yield vanished(story, depths, typical)
     elif typical > EXPLODED and not clipped(story):
         yield exploded(story, depths, typical)

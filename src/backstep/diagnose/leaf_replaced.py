@@ -33,7 +33,7 @@ def replacements(story: Story) -> Iterator[tuple[ForwardEvent, Leaf]]:
     for event in story.forwards:
         if event.op not in STEPS or event.parent is not None or not event.outputs or event.inplace:
             continue
-        leaf = next((story.leaves[one.tensor] for one in event.inputs if one.tensor in story.trace.leaves), None)
+        leaf = next((story.leaves[one.tensor] for one in event.inputs if one.tensor in story.leaves), None)
         if leaf is None or leaf.updates or not from_gradient(story, event, leaf):
             continue
         result = event.outputs[0]
