@@ -307,7 +307,8 @@ class Pen:
             rest = [self.in_one_row(story) for story in live[1:]]
             drawn = self.matrices(event, live[0], room - len(rest))
         if drawn:
-            return [*head, *drawn, *rest]
+            apart: list[Row] = [[]] if rest and self.height >= TALL else []
+            return [*head, *drawn, *apart, *rest]
         lines = [line for story in live for line in self.edge(event, story)]
         return self.placed(self.headed(lines, HEADS) if self.height >= SHORT else lines)
 
