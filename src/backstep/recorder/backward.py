@@ -17,7 +17,7 @@ from backstep.recorder.frames import Where
 from backstep.recorder.grads import is_zero
 from backstep.recorder.jacobian import local_gradients
 from backstep.recorder.mode import Recording, sequence_number
-from backstep.recorder.nodes import ACCUMULATE, KEY, NO_GRAD, Twin
+from backstep.recorder.nodes import ACCUMULATE, COPY_SLICES, KEY, NO_GRAD, Twin
 from backstep.recorder.scribe import ACCUMULATE as ACCUMULATION
 from backstep.recorder.scribe import BACKWARD, BACKWARD_END, BACKWARD_START, IN_BACKWARD
 from backstep.recorder.session import Session, ThreadState
@@ -29,6 +29,7 @@ dispatch_modes = torch._C._len_torch_dispatch_stack
 
 UNKNOWN = "the op that made it was not seen (another thread, or before the recording)"
 OUTSIDE = "the op that made it lies outside the iterations that are recorded"
+OURS = "backstep"
 NONE_LEFT = "no gradient came out: None, which counts as zero"
 
 SAME_NUMBERS = frozenset(
@@ -46,6 +47,8 @@ class Pass:
         self.number = number
         self.where = where
         self.handles: list[Any] = []
+        self.beside_own_hooks: list[Any] = []
+        """The post-accumulate hooks of leaves that have some of the user's, and among them one of ours."""
         self.leaves: set[Any] = set()
         """The `AccumulateGrad` nodes."""
         self.keeps_locals = session.local_entries > 0
@@ -80,6 +83,12 @@ class Pass:
                 leaf = LeafRun(self, node)
                 handles.append(node.register_prehook(leaf.before))
                 handles.append(node.register_hook(leaf.after))
+                own = getattr(node.variable, "_post_accumulate_grad_hooks", None)
+                if own:
+                    # The user's run before the node's hooks, and may change what was accumulated.
+                    own[OURS] = leaf.accumulated
+                    own.move_to_end(OURS, last=False)
+                    self.beside_own_hooks.append(own)
                 continue
             targets = node.next_functions
             run = NodeRun(self, node, targets)
@@ -97,6 +106,8 @@ class Pass:
             handle.remove()
         self.handles.clear()
         self.leaves.clear()
+        for own in self.beside_own_hooks:
+            own.pop(OURS, None)
 
 
 class alone:
@@ -230,6 +241,10 @@ class LeafRun:
         self._called = self._pass.gradient_of(leaf.name_number)
         self._arrived = None if grads[0] is None else session.camera.gradient(grads[0], self._called)
 
+    def accumulated(self, _: torch.Tensor) -> None:
+        """`.grad` has been written, and hooks of the user's on the leaf come next."""
+        self.after(None, (None,))
+
     def after(self, _: Any, arrived: Any) -> None:
         session = self._pass.session
         if session.enabled and self._arrived is not None:
@@ -240,14 +255,17 @@ class LeafRun:
                 session.failed("an accumulation", error)
         self._before = self._arrived = None
 
-    def _record(self, session: Session, shot: Shot, arrived: torch.Tensor) -> None:
+    def _record(self, session: Session, shot: Shot, arrived: torch.Tensor | None) -> None:
         variable = self._node.variable
         leaf = session.tensors.leaf(variable)
         after = None
         grad = variable.grad
         if grad is not None:
             session.tensors.gradient(grad, leaf)
-            after = session.camera.same(grad, arrived, shot, self._called)
+            if arrived is None:
+                after = session.camera.snap(grad)
+            else:
+                after = session.camera.same(grad, arrived, shot, self._called)
         row = ("accumulate", leaf.number, self._before, shot, after, self._empty)
         session.emit(ACCUMULATION, IN_BACKWARD, self._pass.where, row, subject=leaf.number)
 
@@ -258,7 +276,7 @@ def reason(session: Session, node: Any) -> str:
         return OUTSIDE
     if any(first <= node._sequence_nr() < end for first, end in session.thread.differentiable_passes):
         return "made by a backward pass itself (create_graph=True)"
-    if node.name() in ("AsStridedBackward0", "CopySlices"):
+    if node.name() in ("AsStridedBackward0", COPY_SLICES):
         return "made anew by autograd after an in-place change of a view or its base"
     return UNKNOWN
 

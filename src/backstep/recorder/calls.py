@@ -68,7 +68,8 @@ class Function:
     """What is known of one torch function."""
 
     __slots__ = (
-        "aliases", "empty", "number", "observed", "op", "primitive", "shares", "sort", "takes_out", "uncounted",
+        "aliases", "empty", "in_place", "number", "observed", "op", "primitive", "shares", "sort", "takes_out",
+        "uncounted",
     )  # fmt: skip
 
     def __init__(self, func: Any, text: Callable[[str], int]) -> None:
@@ -93,6 +94,7 @@ class Function:
         self.aliases = self.op in SHARING
         self.empty = self.op.startswith(UNINITIALISED)
         self.uncounted = self.op.startswith(UNCOUNTED) and self.op.endswith("_")
+        self.in_place = self.op.endswith("_") or self.op == "setitem"
         self.observed = self.sort is Sort.BARE and (self.shares or name == "grad")
         """No event, but something to be learned from."""
 

@@ -27,6 +27,9 @@ PLAIN = frozenset({torch.Tensor, torch.nn.Parameter, int, float})
 NAMELESS: tuple[str | None, ...] = (None,) * 8
 LARGEST = 1 << 63
 
+STOPPED = "_StopRecomputationError"
+"""By which torch's own checkpointing ends the recomputation of a block; nothing went wrong."""
+
 LEARNED = 1 << 14
 """How many kinds of call are remembered; then they are learned anew."""
 
@@ -195,8 +198,9 @@ class Recording(TorchFunctionMode):
                 result = run(func, args, kwargs)
         except BaseException as error:
             error.__traceback__ = strip(error.__traceback__)
-            with session.guarded("an exception"):
-                session.raised(error, phase_now(session), session.where_from(frame))
+            if type(error).__name__ != STOPPED:
+                with session.guarded("an exception"):
+                    session.raised(error, phase_now(session), session.where_from(frame))
             raise
         if call is not None:
             try:
@@ -463,6 +467,8 @@ def changed_by(call: Call) -> list[int]:
     """Which of its tensors a call has changed, by their versions."""
     if call.function.uncounted:
         return list(range(len(list(tensors_in(call.args[0])))))
+    if call.function.in_place and call.tensors and call.tensors[0].is_inference():
+        return [0]  # these keep no count of their versions
     changed = []
     for index, tensor in enumerate(call.tensors):
         if version_of(tensor) != call.inputs[index][VERSION]:

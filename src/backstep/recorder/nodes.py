@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 KEY = "backstep"
 ACCUMULATE = "torch::autograd::AccumulateGrad"
+COPY_SLICES = "torch::autograd::CopySlices"
 NO_GRAD = "requires_grad=False"
 
 saved_tensors_hooks = torch._C._autograd._top_saved_tensors_default_hooks
@@ -92,11 +93,23 @@ def claim_one(
     if node is None or node._sequence_nr() < since:
         return None
     metadata = node.metadata
-    if KEY in metadata or node.name() == ACCUMULATE:
+    name = node.name()
+    if KEY in metadata or name == ACCUMULATE:
         return None
+    if name == COPY_SLICES:
+        shots = of_base(session, result, shots)
     twin = Twin(next(session.nodes), -1, shots, arguments, saved_tensors_hooks(True) is not None, module)
     metadata[KEY] = twin
     return twin
+
+
+def of_base(session: Session, result: torch.Tensor, shots: tuple[Shot, ...]) -> tuple[Shot, ...]:
+    """What an op in place on a view was given, as its node has it: the first edge leads to the view's base."""
+    base = result._base if result._is_view() else result
+    if base is None or not shots:
+        return shots
+    number, version, _, meta, scalar, payload, omitted = shots[0]
+    return ((number, version, session.tensors.entry(base).name_number, meta, scalar, payload, omitted), *shots[1:])
 
 
 def named_now(session: Session, call: Call) -> tuple[Shot, ...]:
@@ -129,10 +142,12 @@ def claim(session: Session, call: Call, parts: list[Part], results: list[torch.T
         stack.extend(parent for parent, _ in node.next_functions)
     given = named_now(session, call)
     for part, _, node in sorted(found, key=lambda item: item[:2]):
-        if part < 0:
-            twin = Twin(-1, -1, given, call.arguments, packed, module)
-        else:
-            twin = Twin(-1, -1, tuple(parts[part].inputs), parts[part].arguments, packed, module)
+        shots, arguments = given, call.arguments
+        if part >= 0:
+            shots, arguments = tuple(parts[part].inputs), parts[part].arguments
+        if node.name() == COPY_SLICES and results:
+            shots = of_base(session, results[0], shots)
+        twin = Twin(-1, -1, shots, arguments, packed, module)
         node.metadata[KEY] = twin
         claimed.add(part, twin)
     claimed.number(session)

@@ -91,6 +91,8 @@ class Optimizers:
         self._mode = mode
         self._known: weakref.WeakKeyDictionary[Any, tuple[int, tuple[int, ...]]] = weakref.WeakKeyDictionary()
         """The number of each optimizer, and the leaves that it was told to have."""
+        self._beside_own_hooks: weakref.WeakSet[Any] = weakref.WeakSet()
+        """The optimizers that have hooks of their own, and among them one of ours while they step."""
 
     def install(self) -> Callable[[], None]:
         handles = [register_optimizer_step_pre_hook(self._before), register_optimizer_step_post_hook(self._after)]
@@ -98,10 +100,29 @@ class Optimizers:
         def remove() -> None:
             for handle in handles:
                 handle.remove()
+            for optimizer in self._beside_own_hooks:
+                leave_hooks(optimizer)
 
         return remove
 
     def _before(self, optimizer: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        if not self._session.enabled:
+            return None
+        if optimizer._optimizer_step_pre_hooks or optimizer._optimizer_step_post_hooks:
+            # Its own hooks run nearer to the step than ours for all optimizers, and may change gradients and values.
+            leave_hooks(optimizer)
+            self._beside_own_hooks.add(optimizer)
+            optimizer._optimizer_step_post_hooks[OURS] = self._after
+            optimizer._optimizer_step_post_hooks.move_to_end(OURS, last=False)
+            optimizer._optimizer_step_pre_hooks[OURS] = self._begin
+            return None
+        return self._start(optimizer, args, kwargs, sys._getframe(1))
+
+    def _begin(self, optimizer: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        return self._start(optimizer, args, kwargs, sys._getframe(1))
+
+    def _start(self, optimizer: Any, args: Any, kwargs: dict[str, Any], frame: FrameType) -> Any:
+        """A step begins, in this frame of torch's."""
         session = self._session
         if not session.enabled:
             return None
@@ -110,7 +131,7 @@ class Optimizers:
             if outer is not None and outer.optimizer is optimizer:
                 outer.end()  # it raised, and under a tracer nothing told so
                 outer = outer.outer
-            step = Step(optimizer, sys._getframe(1), session.where(2), outer, self._mode)
+            step = Step(optimizer, frame, session.where_from(frame), outer, self._mode)
             for group in optimizer.param_groups:
                 for parameter in group["params"]:
                     if parameter.grad is not None or any(callable(a) for a in (*args, *kwargs.values())):
@@ -166,6 +187,7 @@ class Optimizers:
             return
         step.end()
         session.thread.step = step.outer
+        optimizer._optimizer_step_pre_hooks.pop(OURS, None)
         if not session.enabled:
             return
         with session.guarded("an optimizer step"):
@@ -190,6 +212,15 @@ class Optimizers:
         rate = learning_rate(change.group)
         row = ("update", leaf.number, text(step.by), change.before, after, grad, rate, state, False)
         session.emit(UPDATE, IN_UPDATE, step.where, row, subject=leaf.number)
+
+
+OURS = "backstep"
+
+
+def leave_hooks(optimizer: Any) -> None:
+    """Nothing of ours stays among an optimizer's own hooks."""
+    optimizer._optimizer_step_pre_hooks.pop(OURS, None)
+    optimizer._optimizer_step_post_hooks.pop(OURS, None)
 
 
 def distributed() -> bool:

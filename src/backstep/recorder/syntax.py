@@ -81,7 +81,7 @@ class SourceFile:
         except (OSError, SyntaxError, UnicodeDecodeError):
             return cls(path, shown, [])
         file = cls(path, shown, text.splitlines())
-        with contextlib.suppress(SyntaxError, ValueError, RecursionError):
+        with contextlib.suppress(SyntaxError, ValueError, RecursionError, SystemError):
             file._index(ast.parse(text))
         return file
 
