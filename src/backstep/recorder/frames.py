@@ -249,10 +249,11 @@ class Frames:
             if activation is not None and activation.spots is not None:
                 spot = activation.spots.get(inner.f_lasti if key is None else (key, inner.f_lasti))
                 if spot is not None:
-                    return Where(spot, loops.go_on(activation, inner, spot, callee, self._around_of(inner)))
+                    return Where(spot, loops.go_on(activation, inner, spot, callee, self.around(inner)))
         return self._walk(frame, loops)
 
-    def _around_of(self, frame: FrameType) -> int:
+    def around(self, frame: FrameType) -> int:
+        """How many of the loops around this frame's instruction do not count: they are around the recording."""
         return self._around if frame is self._base else 0
 
     def _walk(self, frame: FrameType | None, loops: Loops) -> Where:
@@ -287,7 +288,7 @@ class Frames:
         spot = self._spots.get(tuple(way))
         if spot is None:
             spot = self._find(users, tuple(way))
-        context = loops.context(users, spot, callee, self._around_of(users[-1]))
+        context = loops.context(users, spot, callee, self.around(users[-1]))
         inner = users[0]
         activation = loops.innermost
         if activation.spots is None and not inner.f_code.co_flags & RESUMED and type(activation.token) is Token:
@@ -401,6 +402,13 @@ class Loops:
                 del stack[level + 1 :]
                 return stack[level]
         return None
+
+    def context_at(self, token: Any, depth: int, outer: int) -> int:
+        """The context inside the first `depth` loops of the frame with this mark; `outer` where it is in none."""
+        for activation in self._stack:
+            if activation.token is token and depth > 0 and activation.passes:
+                return activation.passes[:depth][-1].context
+        return outer
 
     def go_on(
         self, activation: Activation, frame: FrameType, spot: Spot, callee: FrameType | None, around: int

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
-from backstep.recorder.frames import Frames, Loops, Pass, Where
+from backstep.recorder.frames import TORCH, Frames, Loops, Pass, Where
 from backstep.recorder.options import Options
 from backstep.recorder.scribe import BACKWARD_START, EXCEPTION, IN_OTHER, NOTE, UPDATE, Scribe
 from backstep.recorder.snapshot import Camera, first_line, unseen
@@ -217,8 +217,21 @@ class Session:
         else:
             self.settle_exception()
             phase = IN_OTHER
-            where = Where(self.frames.raised_at(list(frames_of(error))), 0)
+            where = Where(self.frames.raised_at(list(frames_of(error))), self._context_of(error))
         self._exception(error, phase, where, caught=False)
+
+    def _context_of(self, error: BaseException) -> int:
+        """The pass of the loops that an exception came out of, by the frames in its traceback."""
+        context = 0
+        traceback = error.__traceback__
+        while traceback is not None and self.thread.loops is not None:
+            frame = traceback.tb_frame
+            if self.frames.kind(frame.f_code) < TORCH:
+                site = self.frames.site(frame.f_code, traceback.tb_lasti)
+                depth = len(site.loops) - self.frames.around(frame)
+                context = self.thread.loops.context_at(frame.f_trace, depth, context)
+            traceback = traceback.tb_next
+        return context
 
     def _exception(self, error: BaseException, phase: int, where: Where, *, caught: bool) -> None:
         self.emit(EXCEPTION, phase, where, ("exception", type(error).__name__, str(error), caught))
