@@ -99,7 +99,7 @@ def test_threads_of_ones_own() -> None:
 
 
 def test_threads_at_the_same_time() -> None:
-    """Hogwild: threads that share the parameters; no gradient is shared, so that the sum is the same each time."""
+    """Four at once, with the main one busy too; no leaf is shared, so that each sum is the same every time."""
 
     def program() -> Any:
         weights = [torch.full((3,), float(i), requires_grad=True) for i in range(4)]
@@ -120,6 +120,26 @@ def test_threads_at_the_same_time() -> None:
     twice = run_twice(program, why=("another thread",))
     recorded = {event.number: event.after for event in twice.events("accumulate")}
     assert all(any(equals(value, gradient) for gradient in twice.bare[0]) for value in recorded.values())
+
+
+@pytest.mark.xfail(strict=True, reason="what a thread does but its backward passes is not recorded, and nobody says so")
+def test_what_a_thread_does_is_recorded_or_told() -> None:
+    def program() -> Any:
+        w = torch.ones(2, requires_grad=True)
+
+        def train() -> None:
+            (w * w).sum().backward()
+            with torch.no_grad():
+                w.sub_(0.1 * w.grad)
+
+        thread = threading.Thread(target=train)
+        thread.start()
+        thread.join()
+        return w
+
+    twice = run_twice(program, why=("another thread",), note="thread")
+    updates = twice.events("update")
+    assert [event.by for event in updates] == ["sub_"] or twice.events("note")
 
 
 def test_data_parallel_like_replicas() -> None:
