@@ -86,8 +86,11 @@ class Pass:
                 own = getattr(node.variable, "_post_accumulate_grad_hooks", None)
                 if own:
                     # The user's run before the node's hooks, and may change what was accumulated.
+                    # C++ goes by the order in which they were put in.
+                    others = list(own.items())
+                    own.clear()
                     own[OURS] = leaf.accumulated
-                    own.move_to_end(OURS, last=False)
+                    own.update(others)
                     self.beside_own_hooks.append(own)
                 continue
             targets = node.next_functions

@@ -74,6 +74,8 @@ class Function:
 
     def __init__(self, func: Any, text: Callable[[str], int]) -> None:
         name = getattr(func, "__name__", str(func))
+        if isinstance(func, torch._ops.OpOverload):
+            name = func._schema.name.split("::")[-1]
         self.sort = Sort.OP
         if name in ("__get__", "__set__", "__delete__"):
             descriptor = getattr(func, "__self__", None)

@@ -13,7 +13,7 @@ from backstep.recorder.calls import SHARING
 from backstep.recorder.frames import Where
 from backstep.recorder.scribe import FORWARD, GRAD_WRITE, IN_FORWARD, IN_OTHER, IN_UPDATE, IN_ZERO_GRAD, UPDATE
 from backstep.recorder.scribe import ZERO_GRAD as ZEROING
-from backstep.recorder.snapshot import META, SCALAR, Shot, unreadable
+from backstep.recorder.snapshot import META, SCALAR, VERSION, Shot, unreadable
 from backstep.recorder.tensors import Entry
 
 if TYPE_CHECKING:
@@ -171,6 +171,8 @@ def rewrite_grad(session: Session, owner: Any, before: Shot | None, where: Where
         after = session.camera.snap(grad)
     if before is None and after is None:
         return
+    if before is not None and after is not None and before[: VERSION + 1] == after[: VERSION + 1]:
+        return  # `w.grad /= 2`: the change has been told, and Python assigns the tensor that is there already
     how = "set_to_none" if grad is None else "assign"
     emptied = grad is None or after is None or is_zero(grad, after)
     grad_changed(session, leaf, before, after, where, "assign", how, emptied=emptied)

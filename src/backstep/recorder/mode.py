@@ -41,6 +41,7 @@ SAME_NUMBERS = frozenset(
 sequence_number = torch._C._autograd._get_sequence_nr
 is_compiling = torch.compiler.is_compiling
 is_grad_enabled, is_autocast_enabled = torch.is_grad_enabled, torch.is_autocast_enabled
+is_tracing = torch._C._get_tracing_state
 function_modes, dispatch_modes = torch._C._len_torch_function_stack, torch._C._len_torch_dispatch_stack
 
 
@@ -158,6 +159,8 @@ class Recording(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if is_compiling():
             return func(*args, **(kwargs or {}))
+        if is_tracing() is not None:
+            return func(*args, **(kwargs or {}))  # torch.jit.trace would trace our looks at the tensors too
         kwargs = kwargs or {}
         function = self._functions.get(func)
         if function is None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.modules import module as modules
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
 from backstep.recorder.frames import Spot
@@ -21,6 +22,8 @@ from backstep.recorder.session import Session
 from backstep.recorder.stack import is_active, put_under_stack, take_from_stack
 from backstep.recorder.tensors import BOUND, EXPRESSION, OPERAND, PARAMETER
 
+is_tracing = torch._C._get_tracing_state
+
 FUSED = (nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerEncoder)
 """Modules that in eval leave their fused path when a function mode is active, and compute other numbers."""
 
@@ -28,12 +31,14 @@ FUSED = (nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerEncode
 class Root:
     """A module that the program calls itself: by which name, with how many parameters, how often."""
 
-    __slots__ = ("calls", "parameters", "variable")
+    __slots__ = ("calls", "named", "parameters", "variable")
 
     def __init__(self, variable: str, parameters: int) -> None:
         self.variable = variable
         self.parameters = parameters
         self.calls = 1
+        self.named = False
+        """Whether any of its parameters was a leaf then; in `functional_call` others stand in their place."""
 
 
 class Modules:
@@ -54,20 +59,35 @@ class Modules:
             register_module_forward_hook(self._after, always_call=True),
         ]
 
+        has_any = modules._has_any_global_hook
+        ours = {handle.id for handle in handles}
+        hooks = (
+            modules._global_backward_pre_hooks, modules._global_backward_hooks, modules._global_forward_hooks,
+            modules._global_forward_pre_hooks,
+        )  # fmt: skip
+
+        def has_any_of_the_users() -> bool:
+            # torch.compile warns of global hooks on modules; of ours there is nothing to warn.
+            return any(not ours.issuperset(some) for some in hooks)
+
+        modules._has_any_global_hook = has_any_of_the_users
+
         def remove() -> None:
+            modules._has_any_global_hook = has_any
             for handle in handles:
                 handle.remove()
 
         return remove
 
     def _before(self, module: nn.Module, args: Any) -> None:
-        if torch.compiler.is_compiling():
+        if torch.compiler.is_compiling() or is_tracing() is not None:
             return
         session = self._session
         if not session.enabled:
             return
         state = session.thread
         with session.guarded("a module"):
+            module = getattr(module, "_orig_mod", module)  # what torch.compile has wrapped
             if not state.modules:
                 where = session.where_from(sys._getframe(1))
                 self._name_root(module, where.spot)
@@ -78,7 +98,7 @@ class Modules:
                 self._leave_mode(module)
 
     def _after(self, module: nn.Module, args: Any, output: Any) -> None:
-        if torch.compiler.is_compiling():
+        if torch.compiler.is_compiling() or is_tracing() is not None:
             return
         session = self._session
         state = session.thread
@@ -104,10 +124,10 @@ class Modules:
             if known.calls & (known.calls - 1):
                 return  # parameters that come later (lazy modules) are looked for at call 2, 4, 8, ...
         count = sum(1 for _ in module.parameters())
-        if known is not None and known.parameters == count:
+        if known is not None and known.parameters == count and known.named:
             return
         variable = receiver(spot.expression)
-        self._roots[module] = Root(variable, count)
+        root = self._roots[module] = Root(variable, count)
         clash = False
         for name, parameter in module.named_parameters():
             other = self._parameters.setdefault(name, weakref.ref(module))()
@@ -120,7 +140,10 @@ class Modules:
             self._prefix_clashing(module)
         for name, parameter in module.named_parameters():
             if parameter.requires_grad and parameter.is_leaf:
+                root.named = True
                 entry = self._session.tensors.leaf(parameter)
+                if name.endswith(f".{entry.name}"):
+                    entry.rank = EXPRESSION  # its module was called alone before; now its root is known
                 self._session.tensors.rename(entry, f"{variable}.{name}" if clash else name, PARAMETER)
 
     def _prefix_clashing(self, module: nn.Module) -> None:

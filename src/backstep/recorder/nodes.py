@@ -138,7 +138,7 @@ def claim(session: Session, call: Call, parts: list[Part], results: list[torch.T
         sequence = node._sequence_nr()
         if sequence < call.sequence or node.name() == ACCUMULATE or KEY in node.metadata:
             continue
-        found.append((part_of(sequence, starts), sequence, node))
+        found.append((part_of(sequence, starts, parts, node.name()), sequence, node))
         stack.extend(parent for parent, _ in node.next_functions)
     given = named_now(session, call)
     for part, _, node in sorted(found, key=lambda item: item[:2]):
@@ -154,7 +154,7 @@ def claim(session: Session, call: Call, parts: list[Part], results: list[torch.T
     return claimed
 
 
-def part_of(sequence: int, starts: list[int]) -> int:
+def part_of(sequence: int, starts: list[int], parts: list[Part], name: str) -> int:
     """The part that made the node with this number: a part's own node is numbered just before the part is seen."""
     if not starts:
         return -1
@@ -162,7 +162,20 @@ def part_of(sequence: int, starts: list[int]) -> int:
     for index, start in enumerate(starts):
         if index and start > starts[index - 1] and sequence >= start - 1:
             chosen = index
+    # Autograd's kernel may run an op of its own first (a clone of what is overwritten), under the same number.
+    for index in range(chosen, len(parts)):
+        if starts[index] != starts[chosen]:
+            break
+        if is_named_after(name, parts[index]):
+            return index
     return chosen
+
+
+def is_named_after(node: str, part: Part) -> bool:
+    """Whether a node is called after an aten op: MulBackward0 after `mul` and `mul_`."""
+    if node == COPY_SLICES:
+        return part.inplace
+    return node.rstrip("0123456789").removesuffix("Backward").lower() == part.op.replace("_", "").lower()
 
 
 def edge_inputs(

@@ -35,6 +35,7 @@ MOST_SHARED = 4096
 
 disable_function, disable_dispatch = torch._C.DisableTorchFunction, torch._C._DisableTorchDispatch
 below_autograd = torch._C._AutoDispatchBelowAutograd
+is_functional = torch._is_functional_tensor
 wrapped = torch._C._functorch.is_functorch_wrapped_tensor
 
 
@@ -72,7 +73,10 @@ class Pending:
         """What is stored of it; the clone goes."""
         data, self.data = self.data, None
         assert data is not None
-        return payload_of(to_array(data), keep=self.keep)
+        try:
+            return payload_of(to_array(data), keep=self.keep)
+        except Exception:  # one tensor that cannot be read must not end the writing of all others
+            return PayloadRow("<f8", None, SummaryRow(None, None, None, None, None, 0, 0, 0))
 
 
 class Kind:
@@ -115,7 +119,7 @@ class Camera:
 
     def share(self, tensor: torch.Tensor) -> None:
         """From now on somebody else can write to this memory, and no version tells."""
-        if not wrapped(tensor) and tensor.layout is torch.strided and tensor.device.type == "cpu":
+        if not unreadable(tensor) and tensor.layout is torch.strided and tensor.device.type == "cpu":
             self._shared.add(tensor.untyped_storage().data_ptr())
 
     def _is_shared(self, tensor: torch.Tensor) -> bool:
@@ -252,7 +256,10 @@ class Camera:
     def _clone(self, tensor: torch.Tensor, kind: Kind) -> torch.Tensor:
         if kind.strided:
             with below_autograd():
-                return tensor.clone()
+                data = tensor.clone()
+            if type(data) is not torch.Tensor or is_functional(data):
+                raise TypeError("its clone has no values either")
+            return data
         # Reading a sparse tensor can count as a change of it.
         with torch.autograd.grad_mode._unsafe_preserve_version_counter(tensor), below_autograd():
             return tensor.to_dense()
