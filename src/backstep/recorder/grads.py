@@ -13,7 +13,7 @@ from backstep.recorder.calls import SHARING
 from backstep.recorder.frames import Where
 from backstep.recorder.scribe import FORWARD, GRAD_WRITE, IN_FORWARD, IN_OTHER, IN_UPDATE, IN_ZERO_GRAD, UPDATE
 from backstep.recorder.scribe import ZERO_GRAD as ZEROING
-from backstep.recorder.snapshot import META, SCALAR, VERSION, Shot, unreadable
+from backstep.recorder.snapshot import META, SCALAR, VERSION, Shot, is_leaf, unreadable
 from backstep.recorder.tensors import Entry
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def written(session: Session, call: Call, changed: list[int], where: Where) -> b
         if base.grad_of is not None:
             grad_written(session, base, before, tensor, where, call.function.op)
             taken = True
-        elif base.leaf and tensor.is_leaf:
+        elif base.leaf and is_leaf(tensor):
             updated(session, base, before, tensor, where, call)
             taken = True
     if call.function.uncounted:

@@ -20,7 +20,7 @@ from backstep.recorder.grads import assigned_data, derived_from, memory_of, reme
 from backstep.recorder.nodes import Twin, claim, claim_one, named_now
 from backstep.recorder.scribe import FORWARD, IN_BACKWARD, IN_FORWARD, IN_UPDATE
 from backstep.recorder.session import Session
-from backstep.recorder.snapshot import TENSOR, VERSION, Shot, unseen
+from backstep.recorder.snapshot import TENSOR, VERSION, Shot, is_leaf_of_graph, unseen
 from backstep.recorder.tensors import BOUND, EXPRESSION, OPERAND
 
 PLAIN = frozenset({torch.Tensor, torch.nn.Parameter, int, float})
@@ -327,7 +327,7 @@ class Recording(TorchFunctionMode):
             entry = entries.get(id(tensor))
             if entry is None:
                 entry = tensors.new(tensor, "")
-            if not entry.leaf and tensor.requires_grad and tensor.is_leaf:
+            if not entry.leaf and is_leaf_of_graph(tensor):
                 tensors.leaf(tensor)
             shots.append(camera.shoot(tensor, entry, entry.name_number))
         call.inputs = shots
@@ -370,7 +370,7 @@ class Recording(TorchFunctionMode):
         if function.op in RESULT_IS_ARGUMENT or (outputs and not changed and all_given(outputs, call.tensors)):
             name_results(session, outputs, where.spot)
             for tensor in outputs:
-                if tensor.requires_grad and tensor.is_leaf:
+                if is_leaf_of_graph(tensor):
                     session.tensors.leaf(tensor)
             return
         if changed and not stepping(session) and written(session, call, changed, where):
@@ -509,7 +509,7 @@ def name_and_shoot(session: Session, results: list[torch.Tensor], spot: Spot) ->
     shots = []
     for tensor in results:
         entry = tensors.entries[id(tensor)]
-        if not entry.leaf and tensor.requires_grad and tensor.is_leaf:
+        if not entry.leaf and is_leaf_of_graph(tensor):
             tensors.leaf(tensor)
         shots.append(camera.shoot(tensor, entry, entry.name_number))
     return tuple(shots)

@@ -89,7 +89,7 @@ def claim_one(
     module: int,
 ) -> Twin | None:  # fmt: skip
     """Leaves its twin on the node that a primitive made, if it made one with a number from `since` on."""
-    node: Any = result.grad_fn
+    node = node_of(result)
     if node is None or node._sequence_nr() < since:
         return None
     metadata = node.metadata
@@ -101,6 +101,14 @@ def claim_one(
     twin = Twin(next(session.nodes), -1, shots, arguments, saved_tensors_hooks(True) is not None, module)
     metadata[KEY] = twin
     return twin
+
+
+def node_of(tensor: torch.Tensor) -> Any:
+    """The node that made a tensor; none for a view that was written to across grad modes, which refuses to say."""
+    try:
+        return tensor.grad_fn
+    except RuntimeError:
+        return None
 
 
 def of_base(session: Session, result: torch.Tensor, shots: tuple[Shot, ...]) -> tuple[Shot, ...]:
@@ -128,7 +136,7 @@ def claim(session: Session, call: Call, parts: list[Part], results: list[torch.T
     module = session.module
     starts = [part.sequence for part in parts]
     found: list[tuple[int, int, Any]] = []
-    stack: list[Any] = [tensor.grad_fn for tensor in results if tensor.grad_fn is not None]
+    stack: list[Any] = [node_of(tensor) for tensor in results]
     seen: set[Any] = set()
     while stack:
         node = stack.pop()

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch._subclasses.fake_tensor import FakeTensor
+from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from backstep.recorder.calls import UNINITIALISED
 from backstep.recorder.options import Options
@@ -176,7 +177,10 @@ class Camera:
             version = tensor._version
         except RuntimeError:
             version = 0  # inference tensors keep no count
-        key = (tensor.shape, tensor.dtype, tensor.requires_grad, tensor.is_leaf, tensor.layout, tensor.device)
+        try:
+            key = (tensor.shape, tensor.dtype, tensor.requires_grad, tensor.is_leaf, tensor.layout, tensor.device)
+        except RuntimeError:
+            key = key_of_odd(tensor)
         kind = self._kinds.get(key)
         try:
             if kind is None:
@@ -265,10 +269,38 @@ class Camera:
             return tensor.to_dense()
 
 
+def key_of_odd(tensor: torch.Tensor) -> tuple[Any, ...]:
+    """What a tensor is that refuses to say: not shaped yet, or a view that was written to across grad modes."""
+
+    def read(name: str, otherwise: Any) -> Any:
+        try:
+            return getattr(tensor, name)
+        except RuntimeError:
+            return otherwise
+
+    shape, requires_grad, is_leaf = read("shape", torch.Size()), read("requires_grad", False), read("is_leaf", True)
+    return (shape, tensor.dtype, requires_grad, is_leaf, tensor.layout, tensor.device)
+
+
+def is_leaf(tensor: torch.Tensor) -> bool:
+    """Whether a tensor is a leaf; a view that refuses to say is none."""
+    try:
+        return tensor.is_leaf
+    except RuntimeError:
+        return False
+
+
+def is_leaf_of_graph(tensor: torch.Tensor) -> bool:
+    """Whether a tensor is a leaf that requires grad."""
+    return is_leaf(tensor) and tensor.requires_grad
+
+
 def unreadable(tensor: torch.Tensor) -> str:
     """Why a tensor has no numbers that could be read, or nothing."""
     if wrapped(tensor):
         return "inside torch.func (vmap, grad): a wrapper without values of its own"
+    if isinstance(tensor, UninitializedParameter | UninitializedBuffer):
+        return "a parameter that has no shape yet"
     if isinstance(tensor, FakeTensor):
         return "a fake tensor has no values"
     if tensor.device.type == "meta":
