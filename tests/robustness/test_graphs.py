@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import enum
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.autograd.function import once_differentiable
 
-from tests.robustness.twice import WRONG_TWIN, assert_gradients, equals, gradients_of, needed, run_twice
+from tests.robustness.twice import assert_gradients, equals, gradients_of, needed, run_twice
 
 
 def test_plain_tensors() -> None:
@@ -195,7 +197,6 @@ def test_broadcasting() -> None:
     assert [(edge.input, edge.downstream.shape) for edge in add.edges][1] == ("bias", (4,))
 
 
-@WRONG_TWIN
 def test_views_and_writes_in_place() -> None:
     """A write through a view replaces nodes on both; what ran is what autograd made of it."""
 
@@ -261,7 +262,6 @@ def test_sparse_gradients_of_an_embedding() -> None:
     assert equals(twice.events("update")[-1].after, weight)
 
 
-@WRONG_TWIN
 def test_complex_numbers() -> None:
     """A holomorphic part, a conjugate, a Fourier transform, and a real loss of it all."""
 
@@ -319,6 +319,42 @@ def test_writes_in_inference_mode() -> None:
     written = [event for event in twice.events("forward") if event.inplace]
     assert [event.op for event in written] == ["add_", "mul_"]
     assert written[-1].outputs[0].values == twice.bare[0]
+
+
+@pytest.mark.xfail(strict=True, reason="a number of numpy's ends the recording")
+def test_numbers_that_are_not_quite_python_s() -> None:
+    """Numbers of numpy, enums and booleans among the arguments, as scipy's optimizers and schedules give them."""
+
+    class Axis(enum.IntEnum):
+        ROW = 1
+
+    def program() -> Any:
+        w = torch.ones(2, 3, requires_grad=True)
+        scaled = w * np.float64(2.5) + np.int64(3) * w + True
+        scaled.sum(Axis.ROW).pow(np.float32(2)).sum().backward()
+        return w.grad
+
+    twice = run_twice(program)
+    assert_gradients(twice, {"w": twice.bare[0]})
+    numbers = [argument["value"] for event in twice.forward("mul") for argument in event.arguments]
+    assert numbers == [2.5, 3]
+
+
+@pytest.mark.xfail(strict=True, reason="what a kind of call is made of is remembered, though it depends on the strides")
+def test_one_call_that_is_another_op_by_the_layout() -> None:
+    """`reshape` is a view or a copy, `contiguous` nothing or a copy, `x[:]` an alias or a slice."""
+
+    def program() -> Any:
+        w = torch.randn(2, 3, requires_grad=True)
+        total = torch.zeros(())
+        for table in (w * 1, (w * 2).t(), w * 3):
+            table = table.contiguous()
+            total = total + (table.t().reshape(-1) * table.reshape(-1)).sum() + table[:].sum() + table[:, 1:].sum()
+        total.backward()
+        return w.grad
+
+    twice = run_twice(program)
+    assert_gradients(twice, {"w": twice.bare[0]})
 
 
 @pytest.mark.parametrize("how", ["set_", "resize_", "data", "storage"])

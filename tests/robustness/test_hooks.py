@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 import torch
 from torch import nn
 
@@ -60,10 +59,6 @@ def test_hooks_on_tensors_and_nodes() -> None:
     assert equals(needed(exponential)[0].downstream, told["h first"][0]), "what the node's own hook made of it"
 
 
-LATE = "a hook after the accumulation is told before it"
-
-
-@pytest.mark.xfail(strict=True, reason=LATE)
 def test_post_accumulate_hook_that_changes_the_gradient() -> None:
     """It is a write of its own, after the accumulation, whose sum it leaves alone."""
 
@@ -85,7 +80,6 @@ def test_post_accumulate_hook_that_changes_the_gradient() -> None:
     assert equals(twice.events("grad_write")[-1].after, twice.bare[0])
 
 
-@pytest.mark.xfail(strict=True, reason=LATE)
 def test_post_accumulate_hook_that_updates() -> None:
     """The optimizer in the backward pass: the hook steps and drops the gradient while the pass goes on."""
 
@@ -184,7 +178,6 @@ def test_saved_tensors_hooks_run_as_often_as_bare() -> None:
     assert_gradients(twice, {"w": twice.bare[0][1]})
 
 
-@pytest.mark.xfail(strict=True, reason="`parameter.grad /= 2` is a second write, of what is there already")
 def test_optimizer_hooks() -> None:
     def program() -> Any:
         order: list[str] = []

@@ -217,3 +217,42 @@ def test_backward_inside_backward(where: str) -> None:
     assert [e["pass"] for e in twice.events("backward_start")] == [0, 1]
     assert [e["pass"] for e in twice.events("backward_end")] == [1, 0]
     assert twice.nodes("MulBackward0")[-1]["pass"] == 0
+
+
+@pytest.mark.xfail(strict=True, reason="a loop inside a backward pass is taken for the training loop")
+def test_iterations_of_a_training_whose_backward_loops() -> None:
+    """The adjoint of a solver: each training step's backward pass runs a loop of small passes of its own."""
+
+    class Solve(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, y: torch.Tensor, rate: torch.Tensor) -> torch.Tensor:
+            ctx.save_for_backward(y, rate)
+            for _step in range(3):
+                y = y - 0.1 * rate * y
+            return y
+
+        @staticmethod
+        def backward(ctx: Any, upstream: torch.Tensor) -> Any:
+            y, rate = (tensor.detach().requires_grad_() for tensor in ctx.saved_tensors)
+            total = torch.zeros_like(rate)
+            for _step in range(3):
+                with torch.enable_grad():
+                    slope = -0.1 * rate * y
+                along, at_rate = torch.autograd.grad(slope, (y, rate), upstream)
+                upstream, total = upstream + along, total + at_rate
+            return upstream, total
+
+    def program() -> Any:
+        rate = torch.ones(2, requires_grad=True)
+        optimizer = torch.optim.SGD([rate], lr=0.1)
+        for _batch in range(2):
+            optimizer.zero_grad()
+            Solve.apply(torch.ones(2), rate).sum().backward()
+            optimizer.step()
+        return rate, rate.grad
+
+    twice = run_twice(program)
+    starts = twice.events("backward_start")
+    assert [event.api for event in starts] == ["backward", "grad", "grad", "grad"] * 2
+    assert [event.iteration for event in starts] == [0] * 4 + [1] * 4
+    assert equals(twice.events("update")[-1].after, twice.bare[0][0])

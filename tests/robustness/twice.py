@@ -125,8 +125,9 @@ def assert_sound(trace: Trace, *, why: Reasons = (), note: str = "") -> None:
 
 def fits(node: str, twin: ForwardEvent) -> bool:
     """Whether an op of this name makes such a node: `MmBackward0` is made by `aten.mm.default`, not by a view."""
-    name = re.sub(r"Backwards?\d*$", "", node.removeprefix("torch::autograd::")).lower()
+    name = re.sub(r"Backwards?\d*$", "", node.removeprefix("torch::autograd::"))
     made = re.sub(r"_forward$", "", (twin.aten or twin.op).removeprefix("aten.").split(".")[0])
+    name = name.replace("_", "").lower()
     return name == made.replace("_", "").lower() or bool(twin.inplace and name in ("copyslices", "asstrided"))
 
 
