@@ -321,7 +321,6 @@ def test_writes_in_inference_mode() -> None:
     assert written[-1].outputs[0].values == twice.bare[0]
 
 
-@pytest.mark.xfail(strict=True, reason="a number of numpy's ends the recording")
 def test_numbers_that_are_not_quite_python_s() -> None:
     """Numbers of numpy, enums and booleans among the arguments, as scipy's optimizers and schedules give them."""
 
@@ -340,7 +339,20 @@ def test_numbers_that_are_not_quite_python_s() -> None:
     assert numbers == [2.5, 3]
 
 
-@pytest.mark.xfail(strict=True, reason="what a kind of call is made of is remembered, though it depends on the strides")
+def test_aten_ops_called_by_themselves() -> None:
+    """As graphs of compilers call them: the op is the aten name, the overload is in `aten`."""
+
+    def program() -> Any:
+        w = torch.ones(2, 2, requires_grad=True)
+        torch.ops.aten.sum.dim_IntList(torch.ops.aten.mm.default(w, w), [0, 1]).backward()
+        return w.grad
+
+    twice = run_twice(program)
+    assert_gradients(twice, {"w": twice.bare[0]})
+    told = [(event.op, event.aten) for event in twice.events("forward")[1:]]
+    assert told == [("mm", "aten.mm.default"), ("sum", "aten.sum.dim_IntList")]
+
+
 def test_one_call_that_is_another_op_by_the_layout() -> None:
     """`reshape` is a view or a copy, `contiguous` nothing or a copy, `x[:]` an alias or a slice."""
 

@@ -136,8 +136,7 @@ def test_names_inside_compiled_code() -> None:
     assert_gradients(twice, twice.bare[0])
 
 
-@pytest.mark.xfail(strict=True, reason="torch.compile warns of our global hooks on modules")
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error::UserWarning")
 @pytest.mark.usefixtures("fresh_dynamo")
 def test_a_compiled_module_gives_no_warning() -> None:
     """Nothing is on stderr that the bare run has not."""
@@ -183,7 +182,6 @@ def test_fake_tensors() -> None:
     assert_gradients(twice, twice.bare[0][-1])
 
 
-@pytest.mark.xfail(strict=True, reason="a proxy of a symbolic tracer is taken for a tensor")
 def test_functions_traced_symbolically() -> None:
     """Torch functions on proxies compute nothing: there is nothing to record, and nothing that was missed."""
 

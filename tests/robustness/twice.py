@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 import torch
 from torch.utils import _pytree as pytree
 
@@ -24,8 +23,6 @@ from backstep.trace.event import BackwardEvent, Event, ForwardEvent, Value
 from backstep.trace.trace import Trace
 from backstep.trace.verify import verify
 from tests.processes import TRACE, python, record
-
-WRONG_TWIN = pytest.mark.xfail(strict=True, reason="where autograd's kernel runs an op of its own, twins are mixed up")
 
 Reasons = tuple[str, ...]
 
