@@ -7,6 +7,7 @@ from enum import Enum
 from types import BuiltinFunctionType, MethodDescriptorType, WrapperDescriptorType
 from typing import Any
 
+import numpy as np
 import torch
 
 TAKES_OUT = frozenset(
@@ -160,6 +161,10 @@ def sort_out(
 
 def plain(thing: Any, depth: int = 0) -> Any:
     """A value as JSON has it; what it has no form for is named by its type or its text."""
+    if isinstance(thing, np.generic):
+        thing = thing.item()
+    if isinstance(thing, int | float | str) and type(thing) not in (bool, int, float, str):
+        thing = next(kind for kind in (bool, int, float, str) if isinstance(thing, kind))(thing)
     if thing is None or isinstance(thing, bool | float) or type(thing) is str:
         return thing if not isinstance(thing, str) or len(thing) <= 1000 else thing[:1000] + "..."
     if type(thing) is int:
@@ -195,12 +200,15 @@ def signature(func: Any, args: Any, kwargs: dict[str, Any]) -> tuple[Any, ...]:
 
 def _sign(arg: Any, key: list[Any]) -> None:
     if isinstance(arg, torch.Tensor):
-        key.append((arg.dim(), arg.requires_grad, arg.dtype, arg.layout, type(arg)))
+        contiguous = arg.layout is not torch.strided or arg.is_contiguous()
+        key.append((arg.dim(), arg.requires_grad, arg.dtype, arg.layout, type(arg), contiguous))
     elif isinstance(arg, bool | str | int) or arg is None:
         key.append(arg if not isinstance(arg, int) or isinstance(arg, bool) else (-2 < arg < 5 and arg))
     elif isinstance(arg, list | tuple):
         key.append(len(arg))
         for item in arg[:8]:
             _sign(item, key)
+    elif isinstance(arg, slice):
+        key.append((arg.start in (None, 0), arg.stop is None, arg.step in (None, 1)))
     else:
         key.append(type(arg))

@@ -20,11 +20,13 @@ def install_torch(session: Session) -> Callable[[], None]:
     from backstep.recorder.mode import Recording
     from backstep.recorder.modules import Modules
     from backstep.recorder.optimizers import Optimizers
+    from backstep.recorder.threads import Threads
     from backstep.recorder.watch import Watch
 
     mode = Recording(session)
     installs = [
         CustomFunctions(session).install, Optimizers(session, mode).install, Modules(session, mode).install,
+        Threads(session, mode).install,
     ]  # fmt: skip
     watch = Watch(session, mode, installs)
     original: Any = torch.autograd.graph._engine_run_backward

@@ -17,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from backstep.recorder.calls import RESULT_IS_ARGUMENT, Function, Sort, signature, sort_out, tensors_in
 from backstep.recorder.frames import Spot, Where
 from backstep.recorder.grads import assigned_data, derived_from, memory_of, remember_alias, rewrite_grad, written
-from backstep.recorder.nodes import Twin, claim, claim_one, named_now
+from backstep.recorder.nodes import Claimed, claim, claim_one, named_now
 from backstep.recorder.scribe import FORWARD, IN_BACKWARD, IN_FORWARD, IN_UPDATE
 from backstep.recorder.session import Session
 from backstep.recorder.snapshot import TENSOR, VERSION, Shot, is_leaf_of_graph, unseen
@@ -29,6 +29,9 @@ LARGEST = 1 << 63
 
 STOPPED = "_StopRecomputationError"
 """By which torch's own checkpointing ends the recomputation of a block; nothing went wrong."""
+
+SYMBOLIC = frozenset({torch.fx.Proxy})
+"""What stands for a tensor while a function is traced, and is none."""
 
 LEARNED = 1 << 14
 """How many kinds of call are remembered; then they are learned anew."""
@@ -161,6 +164,8 @@ class Recording(TorchFunctionMode):
             return func(*args, **(kwargs or {}))
         if is_tracing() is not None:
             return func(*args, **(kwargs or {}))  # torch.jit.trace would trace our looks at the tensors too
+        if types and not SYMBOLIC.isdisjoint(types):
+            return func(*args, **(kwargs or {}))
         kwargs = kwargs or {}
         function = self._functions.get(func)
         if function is None:
@@ -413,35 +418,39 @@ class Recording(TorchFunctionMode):
         parts = used(call.parts.parts) if call.parts is not None else []
         assert call.learned is not None
         aten = call.learned.aten
-        base = session.scribe.position
         if len(parts) == 1 and made <= 1:
             aten, parts = session.text(parts[0].aten), []
-        twin: Twin | None = None
         if not parts and made == 1 and len(results) == 1:
             given = named_now(session, call)
             twin = claim_one(session, results[0], call.sequence, given, call.arguments, session.module)
-            first, count = (-1, 0) if twin is None else (twin.node, 1)
-        elif made > 0:
-            if call.parts is None and made > 1:
-                call.learned.composite = True
-            nodes = claim(session, call, parts, results)
+            place = (-1, 0) if twin is None else (twin.node, 1)
+            position = self._emit_call(call, phase, where, aten, shots, changed, place)
+            if twin is not None:
+                twin.position = position
+            return
+        nodes = claim(session, call, parts, results) if made > 0 else Claimed()
+        if call.parts is None and made > 1:
+            call.learned.composite = True
+        with session.scribe.lock:  # the parts stand before their call, and no other thread's events between them
+            base = session.scribe.position
             for offset, part in enumerate(parts):
                 first, count = place = nodes.place(offset, base + offset)
                 row = part_row(session, part, call, place, base + len(parts))
                 session.emit(FORWARD, phase, where, row, module=session.module, subject=first, extent=count)
-            first, count = nodes.place(-1, base + len(parts))
-        else:
-            for part in parts:
-                row = part_row(session, part, call, (-1, 0), base + len(parts))
-                session.emit(FORWARD, phase, where, row, module=session.module)
-            first, count = -1, 0
+            place = nodes.place(-1, base + len(parts))
+            self._emit_call(call, phase, where, 0 if parts else aten, shots, changed, place)
+
+    def _emit_call(
+        self, call: Call, phase: int, where: Where, aten: int, shots: tuple[Shot, ...], changed: list[int],
+        nodes: tuple[int, int],
+    ) -> int:  # fmt: skip
+        """The event of a call as the user wrote it; returns its position."""
+        session = self._session
         row = (
-            "forward", function.number, 0 if parts else aten, tuple(call.inputs), shots, call.arguments, first, count,
-            -1, call.grad_enabled, bool(changed), call.autocast,
+            "forward", call.function.number, aten, tuple(call.inputs), shots, call.arguments, *nodes, -1,
+            call.grad_enabled, bool(changed), call.autocast,
         )  # fmt: skip
-        position = session.emit(FORWARD, phase, where, row, module=session.module, subject=first, extent=count)
-        if twin is not None:
-            twin.position = position
+        return session.emit(FORWARD, phase, where, row, module=session.module, subject=nodes[0], extent=nodes[1])
 
     def _name_operands(self, call: Call, spot: Spot) -> None:
         operands = spot.operands

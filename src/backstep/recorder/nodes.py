@@ -170,12 +170,12 @@ def part_of(sequence: int, starts: list[int], parts: list[Part], name: str) -> i
     for index, start in enumerate(starts):
         if index and start > starts[index - 1] and sequence >= start - 1:
             chosen = index
-    # Autograd's kernel may run an op of its own first (a clone of what is overwritten), under the same number.
-    for index in range(chosen, len(parts)):
-        if starts[index] != starts[chosen]:
-            break
-        if is_named_after(name, parts[index]):
-            return index
+    # Autograd's kernel may run an op of its own between the node and the part (a clone of what is overwritten).
+    after = min((start for start in starts if start > sequence), default=starts[chosen])
+    for start in (after, starts[chosen]):
+        for index, part in enumerate(parts):
+            if starts[index] == start and is_named_after(name, part):
+                return index
     return chosen
 
 

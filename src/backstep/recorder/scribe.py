@@ -57,7 +57,8 @@ class Scribe:
         self._keep_source = options.source
         self._queue: deque[tuple[Any, ...]] = deque()
         self._bytes = 0
-        self._lock = threading.Lock()
+        self.lock = threading.RLock()
+        """Held while a position is given; by who must give several in a row."""
         self._wake = threading.Event()
         self._stop = False
         self._thread: threading.Thread | None = None
@@ -78,6 +79,8 @@ class Scribe:
         """The text with a number."""
         self.meta = self._builder.metas.number
 
+    thread_name = "backstep-writer"
+
     # the training thread's side
 
     @property
@@ -87,13 +90,13 @@ class Scribe:
 
     def hold(self, size: int) -> None:
         """So many bytes wait for the writer."""
-        with self._lock:
+        with self.lock:
             self._bytes += size
 
     def hand_over(self, event: tuple[Any, ...]) -> int:
         """Queues an event: `(kind, phase, extent, place, context, module, subject, row)`; returns its position."""
         queue = self._queue
-        with self._lock:
+        with self.lock:
             position = self._position
             self._position = position + 1
             queue.append(event)
@@ -131,7 +134,7 @@ class Scribe:
         return self._builder.sites.number(row)
 
     def start(self) -> None:
-        self._thread = threading.Thread(target=self._run, name="backstep-writer", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=self.thread_name, daemon=True)
         self._thread.start()
 
     def flush(self) -> None:
@@ -231,8 +234,10 @@ class Scribe:
         payload = value[5]
         return value[4], payload if isinstance(payload, int) else self._resolve(payload)
 
-    def _resolve(self, numbers: Numbers) -> int:
-        """The number of a payload that a row holds in person."""
+    def _resolve(self, numbers: Any) -> Any:
+        """The number of a payload that a row holds in person; of anything else that no row can hold, its type."""
+        if not hasattr(numbers, "take"):
+            return f"<{type(numbers).__name__}>"
         if numbers.number >= 0:
             return self._builder.reach(numbers.number)
         size = numbers.nbytes

@@ -146,7 +146,7 @@ class Session:
 
     def _is_wanted(self, window: Window, kind: int) -> bool:
         passes = self.loop_passes
-        if kind == BACKWARD_START:
+        if kind == BACKWARD_START and self.thread.backward is None:
             window.backward(passes)
         elif kind == UPDATE:
             window.updated(passes)

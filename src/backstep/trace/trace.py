@@ -39,6 +39,9 @@ from backstep.trace.records import (
     Tables,
 )  # fmt: skip
 
+TELLING_ITERATIONS = [
+    KIND_CODE[kind] for kind in ("backward_start", "backward_end", "accumulate", "update", "exception")
+]
 CACHED_EVENTS = 4096
 CACHED_BATCHES = 8
 
@@ -166,6 +169,7 @@ class Trace:
         self._sources: dict[str, str] | None = None
         self._header: dict[str, Any] = {}
         self._hooked: tuple[int, int, frozenset[tuple[int, int]]] | None = None
+        self._open_passes: set[int] = set()
         self._passes: tuple[int, Array, Array, Array] | None = None
         self._node_forward: tuple[int, Array, Array] | None = None
         self._node_backward: tuple[int, Array, Array] | None = None
@@ -335,14 +339,20 @@ class Trace:
                 raise ValueError(f"there is no {name} {columns[name].max()}")
         version = self.iterations.version
         kinds = columns["kind"]
-        wanted = np.isin(kinds, [KIND_CODE[k] for k in ("backward_start", "accumulate", "update")])
+        wanted = np.isin(kinds, TELLING_ITERATIONS)
         for kind, context, subject in columns[wanted][["kind", "context", "subject"]].tolist():
             if kind == KIND_CODE["backward_start"]:
-                self.iterations.backward(context)
+                if not self._open_passes:  # one inside another says nothing of the training loop
+                    self.iterations.backward(context)
+                self._open_passes.add(subject)
+            elif kind == KIND_CODE["backward_end"]:
+                self._open_passes.discard(subject)
             elif kind == KIND_CODE["accumulate"]:
                 self.iterations.delivered(subject, context)
             else:
-                self.iterations.updated(subject, context)
+                self._open_passes.clear()  # a pass that raised has no end
+                if kind == KIND_CODE["update"]:
+                    self.iterations.updated(subject, context)
         if self.iterations.version != version:
             self._event_cache.clear()
 
