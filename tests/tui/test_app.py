@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from backstep.trace import records
 from backstep.trace.trace import load
 from backstep.tui import App
 from backstep.tui.keys import GROUPS, KEYS
@@ -256,3 +257,19 @@ def test_every_pane_is_there_from_medium_on_and_none_below_the_smallest() -> Non
     assert "events" in regions(80, 24, events=True) and "graph" not in regions(80, 24, events=True)
     assert regions(39, 12) == {} == regions(40, 11)
     assert regions(80, 24, zoomed="chain")["chain"] == Box(0, 4, 80, 19)
+
+
+def test_a_crashed_trace_opens_at_what_it_died_of(tmp_path: Path) -> None:
+    crashed = HandmadeTrace(tmp_path / "t.backstep", source="x = torch.ones(1)\n")
+    crashed.forward("ones", (), (crashed.value(crashed.tensor(), 1.0, "x"),), 1)
+    death = crashed.add(records.Raised("ValueError", "bad", False), "other", 1)
+    crashed.add(records.Output("stderr", "ValueError: bad\n"), "other", 1)
+    crashed.close("exception", 1, "ValueError: bad")
+
+    class Watched:
+        def running(self) -> bool:
+            return False
+
+    with load(tmp_path / "t.backstep") as trace:
+        assert App(trace).cursor.position == death
+        assert App(trace, live=Watched()).cursor.position == 0

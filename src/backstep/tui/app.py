@@ -243,5 +243,7 @@ class App(TextualApp[str]):
 
 def opening_position(trace: Trace, live: LiveRun | None) -> int:
     """Where to begin: at what a crashed script died of, else at the start; a watched run always at its start."""
-    crashed = live is None and trace.header["exit"]["status"] == "exception"
-    return max(0, len(trace) - 1) if crashed else 0
+    if live is not None or trace.header["exit"]["status"] != "exception":
+        return 0
+    deaths = [event.position for event in trace.find(kind="exception", caught=False)]
+    return deaths[-1] if deaths else max(0, len(trace) - 1)
