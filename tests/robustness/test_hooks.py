@@ -42,7 +42,7 @@ def test_hooks_on_tensors_and_nodes() -> None:
             out.sum().backward()
         return order, w.grad, h.grad
 
-    twice = run_twice(program)
+    twice = run_twice(program, hooks=True)
     (order, gradient, _), _ = twice.bare
     assert [name for name, _ in order] == [
         "node after", "h first", "h second", "node before", "leaf", "multi", "accumulated",
@@ -122,7 +122,7 @@ def test_hook_that_writes_into_the_gradient() -> None:
         (h * torch.tensor([5.0, 7.0])).sum().backward()
         return w.grad
 
-    twice = run_twice(program)
+    twice = run_twice(program, hooks=True)
     assert_gradients(twice, {"w": twice.bare[0]})
     inner = twice.nodes("MulBackward0")[-1]
     assert inner.upstream[0].values == [50.0, 70.0]

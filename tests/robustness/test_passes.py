@@ -219,6 +219,7 @@ def test_backward_inside_backward(where: str) -> None:
     assert twice.nodes("MulBackward0")[-1]["pass"] == 0
 
 
+@pytest.mark.xfail(strict=True, reason="gradients of passes inside a pass are summed with the outer one's")
 def test_iterations_of_a_training_whose_backward_loops() -> None:
     """The adjoint of a solver: each training step's backward pass runs a loop of small passes of its own."""
 
@@ -232,7 +233,8 @@ def test_iterations_of_a_training_whose_backward_loops() -> None:
 
         @staticmethod
         def backward(ctx: Any, upstream: torch.Tensor) -> Any:
-            y, rate = (tensor.detach().requires_grad_() for tensor in ctx.saved_tensors)
+            y, rate = ctx.saved_tensors
+            y = y.detach().requires_grad_()
             total = torch.zeros_like(rate)
             for _step in range(3):
                 with torch.enable_grad():

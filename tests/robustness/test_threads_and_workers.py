@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,44 @@ def test_threads_of_ones_own() -> None:
     assert any(equals(value, gradient) for value in last.values())
 
 
+@pytest.mark.xfail(strict=True, reason="gradients of passes that run at the same time are summed as one's")
+def test_a_pass_that_ends_while_another_runs() -> None:
+    """One pass waits in its middle until another has begun, and that one until the first is over."""
+
+    def program() -> Any:
+        reached, begun, over = threading.Event(), threading.Event(), threading.Event()
+        first, second = (torch.tensor([number, 2.0], requires_grad=True) for number in (1.0, 3.0))
+
+        def start(w: torch.Tensor, meet: Callable[[Any], None]) -> None:
+            wave = w.sin()
+            wave.register_hook(meet)
+            (wave * w).sum().backward()
+
+        def wait_for_the_second(_: torch.Tensor) -> None:
+            reached.set()
+            begun.wait()
+
+        def wait_for_the_first(_: torch.Tensor) -> None:
+            begun.set()
+            over.wait()
+
+        def run_first() -> None:
+            start(first, wait_for_the_second)
+            over.set()
+
+        thread = threading.Thread(target=run_first)
+        thread.start()
+        reached.wait()
+        start(second, wait_for_the_first)
+        thread.join()
+        return first.grad, second.grad
+
+    twice = run_twice(program)
+    recorded = [event.after for event in twice.events("accumulate")]
+    assert len(recorded) == 2
+    assert all(equals(value, gradient) for value, gradient in zip(recorded, twice.bare[0], strict=True))
+
+
 def test_threads_at_the_same_time() -> None:
     """Four at once, with the main one busy too; no leaf is shared, so that each sum is the same every time."""
 
@@ -118,7 +157,7 @@ def test_threads_at_the_same_time() -> None:
             thread.join()
         return [weight.grad for weight in weights]
 
-    twice = run_twice(program)
+    twice = run_twice(program, hooks=True)  # as the test above: some are told to be hooked
     recorded = {event.number: event.after for event in twice.events("accumulate")}
     assert len(recorded) == 4
     assert all(any(equals(value, gradient) for value in recorded.values()) for gradient in twice.bare[0])

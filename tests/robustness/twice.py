@@ -24,6 +24,7 @@ from backstep.trace.trace import Trace
 from backstep.trace.verify import verify
 from tests.processes import TRACE, python, record
 
+Program = Callable[[], Any]
 Reasons = tuple[str, ...]
 
 
@@ -50,8 +51,11 @@ class Twice:
         return event
 
 
-def run_twice(program: Callable[[], Any], *, why: Reasons = (), note: str = "", **options: Any) -> Twice:
+def run_twice(
+    program: Callable[[], Any], *, why: Reasons = (), note: str = "", hooks: bool = False, **options: Any
+) -> Twice:
     """Runs it bare and recorded. Only for a reason in `why` may a node lack its twin, only with `note` is a note due.
+    Only with `hooks` may an edge be told to be hooked.
 
     Both runs begin with the same random state; the program returns whatever it wants to be compared.
     """
@@ -60,7 +64,7 @@ def run_twice(program: Callable[[], Any], *, why: Reasons = (), note: str = "", 
         seen = seeded(program)
     assert_same(bare, seen)
     twice = Twice(bare, recording.trace)
-    assert_sound(twice.trace, why=why, note=note)
+    assert_sound(twice.trace, why=why, note=note, hooks=hooks)
     return twice
 
 
@@ -78,7 +82,7 @@ def run_script_twice(source: str, folder: Path, *, why: Reasons = (), note: str 
     return Twice(bare.stdout, trace)
 
 
-def seeded(program: Callable[[], Any]) -> Any:
+def seeded(program: Program) -> Any:
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)
@@ -105,12 +109,13 @@ def bits(tensor: torch.Tensor) -> bytes:
     return tensor.reshape(-1).view(torch.uint8).numpy().tobytes()
 
 
-def assert_sound(trace: Trace, *, why: Reasons = (), note: str = "") -> None:
+def assert_sound(trace: Trace, *, why: Reasons = (), note: str = "", hooks: bool = False) -> None:
     """The laws of any trace: complete, nothing unsaid, each executed node with its twin, the chain rule."""
     assert trace.header["complete"]
     notes = [event.text for event in trace.find(kind="note")]
     assert all(note and note in text for text in notes), notes
     for event in trace.find(kind="backward"):
+        assert hooks or not any(edge.hooked for edge in event.edges), (event.op, event.position)
         if event.forward is None:
             assert any(reason in event.why for reason in why), (event.op, event.why)
             continue
