@@ -19,7 +19,7 @@ import torch
 from torch.utils import _pytree as pytree
 
 import backstep
-from backstep.trace.event import BackwardEvent, Event, ForwardEvent, Value
+from backstep.trace.event import BackwardEvent, ForwardEvent, Value
 from backstep.trace.trace import Trace
 from backstep.trace.verify import verify
 from tests.processes import TRACE, python, record
@@ -165,7 +165,3 @@ def gradients_of(module: torch.nn.Module) -> dict[str, torch.Tensor | None]:
 
 def needed(event: BackwardEvent) -> list[Any]:
     return [edge for edge in event.edges if edge.needed]
-
-
-def positions(events: list[Event]) -> list[int]:
-    return [event.position for event in events]
