@@ -219,7 +219,6 @@ def test_backward_inside_backward(where: str) -> None:
     assert twice.nodes("MulBackward0")[-1]["pass"] == 0
 
 
-@pytest.mark.xfail(strict=True, reason="gradients of passes inside a pass are summed with the outer one's")
 def test_iterations_of_a_training_whose_backward_loops() -> None:
     """The adjoint of a solver: each training step's backward pass runs a loop of small passes of its own."""
 

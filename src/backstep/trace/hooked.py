@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from backstep.trace.decode import decode_value
-from backstep.trace.records import Accumulate, Backward, EventRow, ValueRow
+from backstep.trace.records import Accumulate, Backward, BackwardEnd, BackwardStart, EventRow, ValueRow
 from backstep.trace.rounding import largest, relative_error, tolerance
 
 if TYPE_CHECKING:
@@ -28,6 +28,25 @@ class Arrival:
     arrived: ValueRow
     edges: tuple[tuple[int, int], ...]
     parts: tuple[ValueRow | None, ...]
+
+
+def rows_of_pass(trace: Trace, first: int, last: int) -> dict[int, EventRow]:
+    """What ran between the start and the end of a backward pass, without what passes inside it ran."""
+    rows: dict[int, EventRow] = {}
+    inside: list[int] = []
+    start = trace.row(first)
+    for position in range(first, last + 1):
+        row = trace.row(position)
+        if isinstance(row, BackwardStart) and position > first:
+            inside.append(row.number)
+        elif isinstance(row, BackwardEnd) and row.number in inside:
+            inside.remove(row.number)
+        elif isinstance(row, Backward):
+            if not isinstance(start, BackwardStart) or row.number == start.number:
+                rows[position] = row
+        elif isinstance(row, Accumulate) and not inside:
+            rows[position] = row
+    return rows
 
 
 def arrivals(rows: Mapping[int, EventRow]) -> Iterator[Arrival]:

@@ -23,7 +23,7 @@ from backstep.trace.decode import decode_event
 from backstep.trace.event import AccumulateEvent, Array, Event, Omitted, Source, Summary, Value, summarize, values_of
 from backstep.trace.file import Batch, TraceError, TraceReader
 from backstep.trace.holes import Holes
-from backstep.trace.hooked import find_hooked
+from backstep.trace.hooked import find_hooked, rows_of_pass
 from backstep.trace.iterations import Iterations
 from backstep.trace.records import (
     KINDS,
@@ -626,8 +626,7 @@ class Trace:
         with self._lock:
             start, end = self.span_of_pass(position)
             if self._hooked is None or self._hooked[:2] != (start, end):
-                rows = {p: self.row(p) for p in range(start, end + 1)}
-                self._hooked = (start, end, find_hooked(self, rows))
+                self._hooked = (start, end, find_hooked(self, rows_of_pass(self, start, end)))
             return self._hooked[2]
 
     def last_fact(self, tensor: int, field: int, position: int) -> int | None:

@@ -16,7 +16,7 @@ import numpy as np
 
 from backstep.trace.batch import KIND_CODE
 from backstep.trace.event import AccumulateEvent, Array, BackwardEvent, Edge, Value
-from backstep.trace.hooked import adds_up, arrivals
+from backstep.trace.hooked import adds_up, arrivals, rows_of_pass
 from backstep.trace.reasons import grouped
 from backstep.trace.rounding import as_real, difference, largest, relative_error, rounding, tolerance
 
@@ -216,8 +216,7 @@ def _target(edge: Edge) -> str:
 def _check_sums(trace: Trace, start: int, tally: Tally) -> None:
     """Contributions add up to what arrived. Where they do not, a hook came between: the trace knows no other way."""
     first, last = trace.span_of_pass(start)
-    rows = {position: trace.row(position) for position in range(first, last + 1)}
-    for arrival in arrivals(rows):
+    for arrival in arrivals(rows_of_pass(trace, first, last)):
         verdict = adds_up(trace, arrival)
         if verdict:
             tally.held += 1
