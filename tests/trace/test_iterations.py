@@ -167,3 +167,14 @@ def test_the_version_changes_when_numbers_that_were_read_may_be_others() -> None
         script.step(0)
     assert versions[1] > versions[0], "the outer loop turned out to be the training loop"
     assert versions[2] == versions[1], "nothing new was learnt in the second pass"
+
+
+def test_a_pass_that_is_bound_late_is_counted_once() -> None:
+    """What a batch tells of loop variables comes after all of its passes."""
+    iterations = Iterations()
+    for index in range(4):
+        iterations.context(ContextRow(0, 1, 7, index, 0, None, pending=index == 1))
+        if index == 0:
+            iterations.backward(1)
+    iterations.bind(2, 0, 1)
+    assert iterations.numbers[1:] == [0, 1, 2, 3]

@@ -356,6 +356,9 @@ class Loops:
         self._bind = bind
         self._stack: list[Activation] = []
         self._activations = 0
+        self.sparse = False
+        """One look a pass, between two windows: then the same place again is the next pass, whatever the variables say
+        (a batch may lie where the last one lay)."""
 
     def context(self, users: list[FrameType], spot: Spot, callee: FrameType | None, around: int) -> int:
         """The context of an event, given its frames, innermost first, and the innermost one's torch callee.
@@ -461,7 +464,7 @@ class Loops:
         """The code went back: which of the loops around it has begun a new pass?"""
         turned = len(passes) - 1
         values = read_variables(frame, [name for p in passes for name in p.loop.variables])
-        if again and not site.fetch and passes[-1].loop.is_for and not changed(passes[-1], values):
+        if again and not self.sparse and not site.fetch and passes[-1].loop.is_for and not changed(passes[-1], values):
             return
         for level, under_way in enumerate(passes[:-1]):
             inner = passes[level + 1]

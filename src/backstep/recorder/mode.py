@@ -102,7 +102,11 @@ class Parts(TorchDispatchMode):
             session.failed("an aten op", error)
         finally:
             state.busy = busy
-        result = func(*args, **kwargs)
+        try:
+            result = func(*args, **kwargs)
+        except BaseException as error:
+            error.__traceback__ = without_dispatch(error.__traceback__)  # a thread prints it at once
+            raise
         if part is not None:
             state.busy = True
             try:
@@ -576,6 +580,14 @@ def strip(traceback: Any) -> Any:
     """A traceback without our handler and the frame that stands for the user's."""
     traceback = traceback.tb_next
     if traceback is not None and traceback.tb_frame.f_code.co_code == STAND_IN.co_code:
+        traceback = traceback.tb_next
+    return traceback
+
+
+def without_dispatch(traceback: Any) -> Any:
+    """A traceback without our dispatch handler and the frame by which it runs the op."""
+    traceback = traceback.tb_next
+    if traceback is not None and traceback.tb_frame.f_code.co_filename == torch._ops.__file__:
         traceback = traceback.tb_next
     return traceback
 

@@ -164,10 +164,14 @@ class Session:
         """Nothing is recorded until `reopen`."""
         self.closed, self.enabled = True, False
         self.thread.modules.clear()
+        if self.thread.loops is not None:
+            self.thread.loops.sparse = True
 
     def reopen(self) -> None:
         self.closed, self.enabled = False, True
         self.camera.forget()
+        if self.thread.loops is not None:
+            self.thread.loops.sparse = False
 
     def note(self, text: str) -> None:
         """Says once what could not be captured."""

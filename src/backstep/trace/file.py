@@ -55,6 +55,9 @@ class TraceWriter:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        # Locked before it is a trace: who reads it from then on sees that it is being written.
+        self._lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._connection.execute("PRAGMA page_size=8192")
         self._connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
@@ -62,8 +65,6 @@ class TraceWriter:
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=OFF")
         self._connection.executescript(SCHEMA)
-        self._lock = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self._pid = os.getpid()
 
     def write_header(self, values: dict[str, Any]) -> None:

@@ -20,6 +20,8 @@ class Iterations:
         self._used: set[int] = set()
         self._numbers: list[int | None] = [None]
         self._last_pass = 0
+        self._passes_before = [0]
+        """How many iterations there are before each context."""
         self.version = 0
         """Changes when the number of an event that is already read may have changed."""
 
@@ -42,6 +44,7 @@ class Iterations:
         if old.pending:
             # Its number was not given yet, nor was that of the few contexts made while its iterator was asked.
             self.version += 1
+            self._last_pass = self._passes_before[context]
             for later in range(context, len(self._contexts)):
                 self._number(later)
 
@@ -96,6 +99,9 @@ class Iterations:
         row = self._contexts[context]
         if len(self._numbers) <= context:
             self._numbers.append(None)
+        if len(self._passes_before) <= context:
+            self._passes_before.append(0)
+        self._passes_before[context] = self._last_pass
         if row.pending:
             self._numbers[context] = None
         elif row.head in self._active:
