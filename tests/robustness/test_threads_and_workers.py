@@ -100,7 +100,6 @@ def test_threads_of_ones_own() -> None:
     assert any(equals(value, gradient) for value in last.values())
 
 
-@pytest.mark.xfail(strict=True, reason="gradients of passes that run at the same time are summed as one's")
 def test_a_pass_that_ends_while_another_runs() -> None:
     """One pass waits in its middle until another has begun, and that one until the first is over."""
 
