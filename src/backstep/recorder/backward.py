@@ -16,7 +16,7 @@ from torch.autograd.function import BackwardCFunction
 from backstep.recorder.frames import Where
 from backstep.recorder.grads import is_zero
 from backstep.recorder.jacobian import local_gradients
-from backstep.recorder.mode import Recording, sequence_number
+from backstep.recorder.mode import Recording, dispatch_modes, sequence_number
 from backstep.recorder.nodes import ACCUMULATE, COPY_SLICES, KEY, NO_GRAD, Twin
 from backstep.recorder.scribe import ACCUMULATE as ACCUMULATION
 from backstep.recorder.scribe import BACKWARD, BACKWARD_END, BACKWARD_START, IN_BACKWARD
@@ -24,8 +24,6 @@ from backstep.recorder.session import Session, ThreadState
 from backstep.recorder.snapshot import NAME, Shot, disable_function, unseen
 from backstep.recorder.stack import is_active
 from backstep.recorder.watch import Watch
-
-dispatch_modes = torch._C._len_torch_dispatch_stack
 
 UNKNOWN = "the op that made it was not seen (another thread, or before the recording)"
 OUTSIDE = "the op that made it lies outside the iterations that are recorded"

@@ -98,4 +98,4 @@ class Flight:
         self._payloads = [pair for pair in self._payloads if pair[0] not in dropped]
         for number in unused:
             self._last_user.pop(number, None)
-        self._writer.forget(sorted(batches), unused, {})
+        self._writer.forget(sorted(batches), unused)

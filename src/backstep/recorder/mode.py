@@ -341,7 +341,7 @@ class Recording(TorchFunctionMode):
             shots.append(camera.shoot(tensor, entry, entry.name_number))
         call.inputs = shots
         call.grad_enabled = enabled = is_grad_enabled()
-        call.autocast = session.text(autocast()) if torch.is_autocast_enabled("cpu") else 0
+        call.autocast = session.text(autocast())
         call.grad_before = None
         if function.sort is Sort.SET_GRAD:
             grad = args[0].grad if isinstance(args[0], torch.Tensor) and args[0].is_leaf else None

@@ -16,13 +16,11 @@ from torch.nn.modules import module as modules
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
 from backstep.recorder.frames import Spot
-from backstep.recorder.mode import Parts, Recording
+from backstep.recorder.mode import Parts, Recording, is_tracing
 from backstep.recorder.scribe import FORWARD, IN_FORWARD
 from backstep.recorder.session import Session
 from backstep.recorder.stack import is_active, put_under_stack, take_from_stack
 from backstep.recorder.tensors import BOUND, EXPRESSION, OPERAND, PARAMETER
-
-is_tracing = torch._C._get_tracing_state
 
 FUSED = (nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerEncoder)
 """Modules that in eval leave their fused path when a function mode is active, and compute other numbers."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from backstep.recorder.flight import Flight
 from backstep.recorder.syntax import Site
@@ -35,17 +35,6 @@ ACCUMULATE, GRAD_WRITE, ZERO_GRAD, UPDATE, OUTPUT, EXCEPTION, NOTE = range(4, 11
 IN_FORWARD, IN_BACKWARD, IN_UPDATE, IN_ZERO_GRAD, IN_OTHER = range(5)
 assert list(KIND_CODE.values()) == list(range(11)) and KIND_CODE["note"] == NOTE and KIND_CODE["update"] == UPDATE
 assert PHASE_CODE["other"] == IN_OTHER and PHASE_CODE["zero_grad"] == IN_ZERO_GRAD
-
-
-class Numbers(Protocol):
-    """What stands in a row in place of a payload's number."""
-
-    number: int
-
-    @property
-    def nbytes(self) -> int: ...
-
-    def take(self) -> r.PayloadRow: ...
 
 
 class Scribe:

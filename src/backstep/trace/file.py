@@ -79,28 +79,26 @@ class TraceWriter:
         self, batch: Batch, events: bytes, payloads: tuple[int, int, bytes, bytes] | None, header: dict[str, Any]
     ) -> None:
         """Adds a batch, the payloads that its events need (`(id, count, offsets, data)`) and the header's changes."""
-        self._connection.execute("BEGIN")
-        try:
+        with self._transaction():
             if payloads is not None:
                 self._connection.execute("INSERT INTO payloads VALUES (?, ?, ?, ?)", payloads)
             row = (batch.id, batch.first, batch.count, batch.columns, batch.facts, batch.tables, events)
             self._connection.execute("INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?)", row)
             self.write_header(header)
-            self._connection.execute("COMMIT")
-        except BaseException:
-            with contextlib.suppress(sqlite3.Error):
-                self._connection.execute("ROLLBACK")
-            raise
 
-    def forget(self, batches: list[int], payloads: list[int], header: dict[str, Any]) -> None:
+    def forget(self, batches: list[int], payloads: list[int]) -> None:
         """Empties batches that a flight recorder lets go, but for what they add to the tables; drops payloads."""
+        empty = "UPDATE batches SET columns = x'', facts = x'', events = x'' WHERE id = ?"
+        with self._transaction():
+            self._connection.executemany(empty, [(number,) for number in batches])
+            self._connection.executemany("DELETE FROM payloads WHERE id = ?", [(number,) for number in payloads])
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """All of it or nothing."""
         self._connection.execute("BEGIN")
         try:
-            rows = [(number,) for number in batches]
-            empty = "UPDATE batches SET columns = x'', facts = x'', events = x'' WHERE id = ?"
-            self._connection.executemany(empty, rows)
-            self._connection.executemany("DELETE FROM payloads WHERE id = ?", [(number,) for number in payloads])
-            self.write_header(header)
+            yield
             self._connection.execute("COMMIT")
         except BaseException:
             with contextlib.suppress(sqlite3.Error):
