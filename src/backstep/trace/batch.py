@@ -124,6 +124,7 @@ class BatchBuilder:
         self.losses: list[tuple[int, float]] = []
         self.optimizers: list[tuple[int, int, int, tuple[int, ...]]] = []
         self.steps: list[tuple[int, int, int]] = []
+        self.derivatives: list[tuple[int, int, tuple[tuple[int, bool], ...]]] = []
         self.position = 0
         self._batch = 0
         self._begin()
@@ -194,7 +195,7 @@ class BatchBuilder:
         """Writes what was collected, with these changes of the header, as one transaction; None if nothing was."""
         collected = (
             self.contexts, self.context_values, self.leaves, self.names, self.grads, self.losses, self.optimizers,
-            self.steps,
+            self.steps, self.derivatives,
         )  # fmt: skip
         interned = (self.strings.take(), self.metas.take(), self.sites.take(), self.places.take())
         tables = Tables(*interned, *map(tuple, collected))  # type: ignore[arg-type]

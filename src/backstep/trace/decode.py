@@ -65,7 +65,7 @@ def decode_event(trace: Trace, position: int, row: r.EventRow) -> e.Event:
                 forward=row.forward if row.forward >= 0 else None,
                 why=text[row.why] or (LET_GO if row.forward < 0 else None),
                 upstream=values(row.upstream),
-                edges=tuple(decode_edge(trace, position, index, edge) for index, edge in enumerate(row.edges)),
+                edges=decode_edges(trace, position, text[row.op], row.edges),
             )
         case r.BackwardEnd():
             return e.BackwardEndEvent(
@@ -148,7 +148,16 @@ def decode_value(trace: Trace, row: r.ValueRow) -> e.Value:
     )
 
 
-def decode_edge(trace: Trace, position: int, index: int, edge: r.EdgeRow) -> e.Edge:
+def decode_edges(trace: Trace, position: int, node: str, edges: tuple[r.EdgeRow, ...]) -> tuple[e.Edge, ...]:
+    derivative = trace.derivatives.get(node)
+    formulas = [None if derivative is None else derivative.formula(i, len(edges)) for i in range(len(edges))]
+    return tuple(
+        decode_edge(trace, position, index, edge, formula)
+        for index, (edge, formula) in enumerate(zip(edges, formulas, strict=True))
+    )
+
+
+def decode_edge(trace: Trace, position: int, index: int, edge: r.EdgeRow, formula: str | None) -> e.Edge:
     to: dict[str, Any] | None = None
     if edge.leaf >= 0:
         to = {"leaf": trace.leaves.get(edge.leaf, str(edge.leaf)), "number": edge.leaf}
@@ -165,7 +174,7 @@ def decode_edge(trace: Trace, position: int, index: int, edge: r.EdgeRow) -> e.E
             local.form, local.shape, trace.strings[local.omitted] or None, trace, local.scalar, local.payload
         ),
         downstream=None if edge.downstream is None else decode_value(trace, edge.downstream),
-        formula=trace.strings[edge.formula] or None,
+        formula=trace.strings[edge.formula] or formula,
         why=trace.strings[edge.why] or None,
         _trace=trace,
         _position=position,

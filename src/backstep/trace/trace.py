@@ -75,6 +75,23 @@ class Payload:
 
 
 @dataclass(frozen=True, slots=True)
+class Derivative:
+    """PyTorch's own derivative of a kind of node: the op's schema, and for each of its inputs that has one the
+    formula, and whether that input is a list of tensors."""
+
+    schema: str
+    formulas: tuple[tuple[str, bool], ...]
+
+    def formula(self, edge: int, edges: int) -> str | None:
+        """The formula of one of a node's edges: those of a list of tensors have one in common."""
+        others = len(self.formulas) - 1
+        per_edge: list[str] = []
+        for formula, is_list in self.formulas:
+            per_edge += [formula] * (edges - others if is_list else 1)
+        return per_edge[edge] if len(per_edge) == edges else None
+
+
+@dataclass(frozen=True, slots=True)
 class Optimizer:
     """An optimizer as it was at its last step: its class, where it was stepped, the numbers of its leaves."""
 
@@ -163,6 +180,8 @@ class Trace:
         self.optimizers: dict[int, Optimizer] = {}
         self.steps: list[tuple[int, int]] = []
         """(position of the event after it, optimizer) of each step of an optimizer."""
+        self.derivatives: dict[str, Derivative] = {}
+        """By the name of the node, for each kind of node that ran."""
         self._event_cache: dict[int, Event] = {}
         self._event_blobs: dict[int, bytes] = {}
         self._payload_blobs: dict[int, tuple[npt.NDArray[np.uint32], bytes]] = {}
@@ -320,6 +339,9 @@ class Trace:
             position = self._holes.read(recorded)
             if position >= 0 and number in self.optimizers:
                 self.steps.append((position, number))
+        for name, schema, formulas in tables.derivatives:
+            told = tuple((self.strings[formula], is_list) for formula, is_list in formulas)
+            self.derivatives[self.strings[name]] = Derivative(self.strings[schema], told)
         for recorded, loss in tables.losses:
             position = self._holes.read(recorded)
             if position >= 0:
