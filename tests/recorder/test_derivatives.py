@@ -26,8 +26,8 @@ def test_every_generated_node_has_its_formula_and_no_other() -> None:
 def test_the_formulas_stand_in_the_order_of_the_edges() -> None:
     schema, formulas = derivatives.derivatives()["AddmmBackward0"]
     assert schema.startswith("addmm(Tensor self, Tensor mat1, Tensor mat2")
-    assert [text.split("(")[0] for text, _ in formulas] == [
-        "maybe_multiply", "mm_mat1_backward", "mm_mat2_backward",
+    assert [(argument, text.split("(")[0]) for argument, text in formulas] == [
+        ("self", "maybe_multiply"), ("mat1", "mm_mat1_backward"), ("mat2", "mm_mat2_backward"),
     ]  # fmt: skip
     assert derivatives.derivatives()["PowBackward1"][0].startswith("pow.Tensor_Tensor(")
 
@@ -45,7 +45,7 @@ def test_comments_and_texts_over_several_lines_are_read() -> None:
         ("Default", {"self": "grad"}),
         ("AutogradX", {"self": "grad * 2"}),
     ]
-    assert derivatives.in_order(found[0][0], found[0][2]) == (("a ? b : c", False), ("a ? b : c", False))
+    assert derivatives.in_order(found[0][0], found[0][2]) == (("self", "a ? b : c"), ("other", "a ? b : c"))
 
 
 def test_torch_without_the_file_is_recorded_without_formulas(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

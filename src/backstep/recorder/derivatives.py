@@ -20,8 +20,8 @@ FILE = Path(torch.__file__).parents[1] / "torchgen" / "packaged" / "autograd" / 
 KEY = re.compile(r"( +)([A-Za-z_][\w, ]*):(?: +(.*))?$")
 NOT_INPUTS = "non_differentiable"
 
-Derivative = tuple[str, tuple[tuple[str, bool], ...]]
-"""The schema of an op, and for each input that has a derivative its formula, and whether it is a list of tensors."""
+Derivative = tuple[str, tuple[tuple[str, str], ...]]
+"""The schema of an op, and each argument that has a derivative, with its formula."""
 
 
 @cache
@@ -54,11 +54,11 @@ def node_prefix(schema: str) -> str:
     return f"{camel}Backward".replace("ForwardBackward", "Backward")
 
 
-def in_order(schema: str, formulas: dict[str, str]) -> tuple[tuple[str, bool], ...]:
+def in_order(schema: str, formulas: dict[str, str]) -> tuple[tuple[str, str], ...]:
     """The formulas as a node has its edges: in the order of the op's arguments."""
     of_name = {name.strip(): formula for names, formula in formulas.items() for name in names.split(",")}
     return tuple(
-        (of_name[parameter.name], parameter.is_list)
+        (parameter.name, of_name[parameter.name])
         for parameter in parameters(schema)
         if of_name.get(parameter.name, NOT_INPUTS).strip().lower() != NOT_INPUTS
     )

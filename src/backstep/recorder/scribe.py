@@ -217,7 +217,7 @@ class Scribe:
         known = derivative(self.text_of(name))
         if known is not None:
             schema, formulas = known
-            told = tuple((self.text(formula), is_list) for formula, is_list in formulas)
+            told = tuple((self.text(argument), self.text(formula)) for argument, formula in formulas)
             self._builder.derivatives.append((name, self.text(schema), told))
 
     def _facts_of_forward(self, inputs: Any, outputs: Any) -> None:

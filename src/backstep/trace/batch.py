@@ -124,7 +124,7 @@ class BatchBuilder:
         self.losses: list[tuple[int, float]] = []
         self.optimizers: list[tuple[int, int, int, tuple[int, ...]]] = []
         self.steps: list[tuple[int, int, int]] = []
-        self.derivatives: list[tuple[int, int, tuple[tuple[int, bool], ...]]] = []
+        self.derivatives: list[tuple[int, int, tuple[tuple[int, int], ...]]] = []
         self.position = 0
         self._batch = 0
         self._begin()

@@ -149,11 +149,9 @@ def decode_value(trace: Trace, row: r.ValueRow) -> e.Value:
 
 
 def decode_edges(trace: Trace, position: int, node: str, edges: tuple[r.EdgeRow, ...]) -> tuple[e.Edge, ...]:
-    derivative = trace.derivatives.get(node)
-    formulas = [None if derivative is None else derivative.formula(i, len(edges)) for i in range(len(edges))]
     return tuple(
         decode_edge(trace, position, index, edge, formula)
-        for index, (edge, formula) in enumerate(zip(edges, formulas, strict=True))
+        for index, (edge, formula) in enumerate(zip(edges, trace.formulas(node, len(edges)), strict=True))
     )
 
 

@@ -278,6 +278,6 @@ class Tables(Row, frozen=True):
     """(number, class name, place, leaves) of an optimizer when it steps with these for the first time."""
     steps: tuple[tuple[int, int, int], ...] = ()
     """(position of the event after it, optimizer, place) of each step, also of one that updated nothing."""
-    derivatives: tuple[tuple[int, int, tuple[tuple[int, bool], ...]], ...] = ()
-    """(node's name, schema, formulas) of each kind of node that ran: PyTorch's own formula for each input that has
-    one, and whether that input is a list of tensors."""
+    derivatives: tuple[tuple[int, int, tuple[tuple[int, int], ...]], ...] = ()
+    """(node's name, schema, (argument, formula) ...) of each kind of node that ran: PyTorch's own formula for each
+    argument that has one."""

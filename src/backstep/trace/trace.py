@@ -38,6 +38,7 @@ from backstep.trace.records import (
     SiteRow,
     Tables,
 )  # fmt: skip
+from backstep.trace.signature import parameters
 
 TELLING_ITERATIONS = [
     KIND_CODE[kind] for kind in ("backward_start", "backward_end", "accumulate", "update", "exception")
@@ -76,18 +77,23 @@ class Payload:
 
 @dataclass(frozen=True, slots=True)
 class Derivative:
-    """PyTorch's own derivative of a kind of node: the op's schema, and for each of its inputs that has one the
-    formula, and whether that input is a list of tensors."""
+    """PyTorch's own derivative of a kind of node: the op's schema, and for each of its arguments that has one its
+    name and the formula."""
 
     schema: str
-    formulas: tuple[tuple[str, bool], ...]
+    formulas: tuple[tuple[str, str], ...]
 
-    def formula(self, edge: int, edges: int) -> str | None:
-        """The formula of one of a node's edges: those of a list of tensors have one in common."""
+    def of_edge(self, edge: int, edges: int) -> tuple[str, str, int] | None:
+        """The argument and the formula of one of a node's edges, and which tensor of a list it is, else 0.
+
+        The tensors of a list have an edge each and one formula in common.
+        """
+        lists = {parameter.name for parameter in parameters(self.schema) if parameter.is_list}
         others = len(self.formulas) - 1
-        per_edge: list[str] = []
-        for formula, is_list in self.formulas:
-            per_edge += [formula] * (edges - others if is_list else 1)
+        per_edge: list[tuple[str, str, int]] = []
+        for argument, formula in self.formulas:
+            count = max(0, edges - others) if argument in lists else 1
+            per_edge += [(argument, formula, index) for index in range(count)]
         return per_edge[edge] if len(per_edge) == edges else None
 
 
@@ -182,6 +188,7 @@ class Trace:
         """(position of the event after it, optimizer) of each step of an optimizer."""
         self.derivatives: dict[str, Derivative] = {}
         """By the name of the node, for each kind of node that ran."""
+        self._formulas: dict[tuple[str, int], tuple[str | None, ...]] = {}
         self._event_cache: dict[int, Event] = {}
         self._event_blobs: dict[int, bytes] = {}
         self._payload_blobs: dict[int, tuple[npt.NDArray[np.uint32], bytes]] = {}
@@ -340,7 +347,7 @@ class Trace:
             if position >= 0 and number in self.optimizers:
                 self.steps.append((position, number))
         for name, schema, formulas in tables.derivatives:
-            told = tuple((self.strings[formula], is_list) for formula, is_list in formulas)
+            told = tuple((self.strings[argument], self.strings[formula]) for argument, formula in formulas)
             self.derivatives[self.strings[name]] = Derivative(self.strings[schema], told)
         for recorded, loss in tables.losses:
             position = self._holes.read(recorded)
@@ -589,6 +596,17 @@ class Trace:
                 isinstance(event, AccumulateEvent) and event.number in numbers
             ):
                 yield event
+
+    def formulas(self, node: str, edges: int) -> tuple[str | None, ...]:
+        """PyTorch's own formula of each edge of a kind of node that has so many; None where there is none."""
+        known = self._formulas.get((node, edges))
+        if known is None:
+            derivative = self.derivatives.get(node)
+            of_edges = [None if derivative is None else derivative.of_edge(edge, edges) for edge in range(edges)]
+            known = tuple(None if told is None else told[1] for told in of_edges)
+            if derivative is not None:
+                self._formulas[node, edges] = known
+        return known
 
     def forward_of(self, node: int) -> int | None:
         """The position of the op that made a node."""
