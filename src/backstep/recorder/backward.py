@@ -202,7 +202,8 @@ class NodeRun:
             edges.append((label, to, output, leaf, locals_.get(index), downstream, 0, why if grad is None else 0))
         unseen_ = 0 if twin.position >= 0 else session.text(reason(session, node))
         row = (
-            "backward", backward.number, twin.node, session.text(name), twin.position, unseen_, upstream, tuple(edges),
+            "backward", backward.number, twin.node, session.node_name(name), twin.position, unseen_, upstream,
+            tuple(edges),
         )  # fmt: skip
         session.emit(BACKWARD, IN_BACKWARD, backward.where, row, module=twin.module, subject=twin.node)
 

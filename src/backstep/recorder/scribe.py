@@ -11,7 +11,6 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from backstep.recorder.derivatives import derivative
 from backstep.recorder.flight import Flight
 from backstep.recorder.syntax import Site
 from backstep.trace import records as r
@@ -54,8 +53,6 @@ class Scribe:
         self._thread: threading.Thread | None = None
         self._seen_leaves: dict[int, tuple[Any, ...]] = {}
         self._leaves: set[int] = set()
-        self._derived: set[int] = set()
-        """The kinds of node whose derivative has been written."""
         self._position = 0
         self._written = 0
         self._flight = None if options.keep_last is None else Flight(writer, options.keep_last)
@@ -200,9 +197,6 @@ class Scribe:
             self._seen_leaves[subject] = self._content(row[4])
         elif ACCUMULATE <= kind <= ZERO_GRAD:
             builder.fact(subject, GRAD)
-        elif kind == BACKWARD:
-            if row[3] not in self._derived:
-                self._derivative(row[3])
         elif kind == BACKWARD_START:
             roots = row[3]
             if len(roots) == 1 and isinstance(roots[0][4], float):
@@ -210,15 +204,6 @@ class Scribe:
         if self._flight is not None and not self._flight.pinned and has_nan(row):
             self._flight.found_nan()
         builder.put(kind, phase, min(extent, LARGEST_EXTENT), place, context, module, subject, row)
-
-    def _derivative(self, name: int) -> None:
-        """A kind of node runs for the first time: PyTorch's formula of it goes into the trace."""
-        self._derived.add(name)
-        known = derivative(self.text_of(name))
-        if known is not None:
-            schema, formulas = known
-            told = tuple((self.text(argument), self.text(formula)) for argument, formula in formulas)
-            self._builder.derivatives.append((name, self.text(schema), told))
 
     def _facts_of_forward(self, inputs: Any, outputs: Any) -> None:
         leaves = self._leaves
@@ -280,6 +265,9 @@ class Scribe:
 
     def _step(self, number: int, place: int) -> None:
         self._builder.steps.append((self._builder.position, number, place))
+
+    def _derivative(self, name: int, schema: int, formulas: tuple[tuple[int, int], ...]) -> None:
+        self._builder.derivatives.append((name, schema, formulas))
 
     def _begin(
         self, parent: int, loop: int, head: int, index: int, name: str, value: int | None, pending: bool

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
+from backstep.recorder.derivatives import derivative
 from backstep.recorder.frames import TORCH, Frames, Loops, Pass, Where
 from backstep.recorder.options import Options
 from backstep.recorder.scribe import BACKWARD_START, EXCEPTION, IN_OTHER, NOTE, UPDATE, Scribe
@@ -63,6 +64,8 @@ class Session:
         self.nodes = itertools.count()
         self.gradient_names: dict[int, int] = {}
         """What the gradient of a value of some name is called; both as numbers of texts."""
+        self._derived: set[str] = set()
+        """The kinds of node whose derivative has been told."""
         self._contexts = itertools.count(1)
         self._notes: set[str] = set()
         self._raised: tuple[BaseException, int, Where] | None = None
@@ -157,6 +160,17 @@ class Session:
         self._ended_early = True
         self.note(f"the recording ended here: the file has reached {self.options.max_size} bytes (--max-size)")
         self.enabled = False
+
+    def node_name(self, name: str) -> int:
+        """The number of the name of a node that runs; when the first of its kind does, PyTorch's formula is told."""
+        if name not in self._derived:
+            self._derived.add(name)
+            known = derivative(name)
+            if known is not None:
+                schema, formulas = known
+                told = tuple((self.text(argument), self.text(formula)) for argument, formula in formulas)
+                self.scribe.tell(("derivative", self.text(name), self.text(schema), told))
+        return self.text(name)
 
     # between two windows
 
