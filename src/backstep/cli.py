@@ -199,9 +199,11 @@ def _become_recorder(options: dict[str, Any], script: str, args: Sequence[str]) 
 
 def output_path(script: str, output: str | None, *, module: bool, force: bool) -> Path:
     """Where the trace goes: as asked for, or the next free name in the working directory."""
+    from backstep.trace.file import is_locked
+
     context = click.get_current_context()
     if output is None:
-        return next(path for path in _default_paths(script, module) if not os.path.lexists(path))
+        return next(path for path in _default_paths(script, module) if _claimed(path))
     path = Path(output)
     if path.is_dir():
         raise click.UsageError(f"{output}: is a folder", context)
@@ -209,11 +211,24 @@ def output_path(script: str, output: str | None, *, module: bool, force: bool) -
         raise click.UsageError(f"{output}: exists already; --force overwrites it", context)
     if path.exists() and not module and path.samefile(script):
         raise click.UsageError(f"{output}: is the script itself", context)
+    if path.exists() and is_locked(path):
+        raise click.UsageError(f"{output}: is being recorded by another run", context)
     if not path.absolute().parent.is_dir():
         raise click.UsageError(f"{output}: no such folder", context)
     if not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
         raise click.UsageError(f"{output}: may not be written", context)
     return path
+
+
+def _claimed(path: Path) -> bool:
+    """Makes an empty file, if there is none: of two runs that begin at once each gets a name of its own."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise click.UsageError(f"{path}: {error.strerror}", click.get_current_context()) from None
+    return True
 
 
 def _default_paths(script: str, module: bool) -> Iterator[Path]:

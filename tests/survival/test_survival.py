@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.commands import command
 from tests.processes import ROOT, TRACE, backstep, record
 from tests.schema import parse_export
 
@@ -20,18 +21,18 @@ COMMANDS = (("info",), ("show", "--at", "first"), ("export", "--format", "jsonl"
 
 
 def export(folder: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    exported = backstep("export", TRACE, "--format", "jsonl", cwd=folder)
+    exported = command("export", folder / TRACE, "--format", "jsonl")
     assert (exported.code, exported.stderr) == (0, "")
     return parse_export(exported.stdout.encode())
 
 
 def assert_opens(folder: Path, status: str) -> None:
     """The commands that read it work, and `info` says how the run ended."""
-    told = backstep("info", TRACE, cwd=folder)
+    told = command("info", folder / TRACE)
     assert (told.code, told.stderr) == (0, "")
     assert status in told.stdout.lower()
-    assert backstep("verify", TRACE, cwd=folder).code == 0
-    shown = backstep("show", TRACE, "--at", "last", cwd=folder)
+    assert command("verify", folder / TRACE).code == 0
+    shown = command("show", folder / TRACE, "--at", "last")
     assert shown.code == 0 and shown.stdout
 
 
@@ -70,31 +71,13 @@ def test_killed_in_mid_run(training: subprocess.Popen[str], tmp_path: Path):
     assert_opens(tmp_path, "killed")
 
 
-def test_left_without_a_word(tmp_path: Path):
-    ran = record(SCRIPTS / "leaves_at_once.py", cwd=tmp_path)
-    assert (ran.code, ran.stdout) == (3, "leaving\n")
+def test_left_with_a_number(tmp_path: Path):
+    ran = record(SCRIPTS / "leaves.py", cwd=tmp_path)
+    assert ran.code == 7
     header, events = export(tmp_path)
-    assert (header["exit"]["status"], header["complete"]) == ("killed", False)
+    assert (header["exit"]["code"], header["exit"]["status"], header["complete"]) == (7, "ok", True)
     assert accumulated(events) == [6.0]
-    assert_opens(tmp_path, "killed")
-
-
-@pytest.mark.parametrize(
-    ("script", "code", "status", "word"),
-    [
-        ("raises_between", 1, "exception", "LookupError"),
-        ("stopped", 130, "interrupted", "interrupted"),
-        ("leaves", 7, "ok", "exit code 7"),
-    ],
-)
-def test_ended_by_itself(script: str, code: int, status: str, word: str, tmp_path: Path):
-    ran = record(SCRIPTS / f"{script}.py", cwd=tmp_path)
-    assert ran.code == code
-    header, events = export(tmp_path)
-    assert (header["exit"]["code"], header["complete"]) == (code, True)
-    assert header["exit"]["status"] == status
-    assert accumulated(events) == [6.0]
-    assert_opens(tmp_path, word.lower())
+    assert_opens(tmp_path, "exit code 7")
 
 
 def test_exception_is_the_last_fact(tmp_path: Path):
@@ -104,6 +87,7 @@ def test_exception_is_the_last_fact(tmp_path: Path):
     assert (died["type"], died["message"], died["caught"]) == ("LookupError", "no update today", False)
     assert died["source"]["line"] == 7
     assert "LookupError" in header["exit"]["exception"]
+    assert_opens(tmp_path, "lookuperror")
 
 
 def write_text(path: Path) -> None:
@@ -144,9 +128,9 @@ def write_no_file(path: Path) -> None:
 def test_no_trace_is_refused_in_one_line(write: Any, tmp_path: Path):
     write(tmp_path / "notes.backstep")
     before = sorted(tmp_path.rglob("*"))
-    for command, *options in COMMANDS:
-        refused = backstep(command, "notes.backstep", *options, cwd=tmp_path)
-        assert refused.code == 2, (command, refused)
+    for name, *options in COMMANDS:
+        refused = command(name, tmp_path / "notes.backstep", *options)
+        assert refused.code == 2, (name, refused)
         assert refused.stdout == ""
         assert refused.stderr.count("\n") == 1 and refused.stderr.endswith("\n"), refused.stderr
         assert "notes.backstep" in refused.stderr

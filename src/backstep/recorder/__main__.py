@@ -7,14 +7,13 @@ the hooks go in when the script's own `import torch` has finished.
 from __future__ import annotations
 
 import atexit
-import dis
 import importlib.abc
 import importlib.machinery
 import importlib.util
 import json
-import linecache
 import os
 import signal
+import sqlite3
 import sys
 import types
 from collections.abc import Callable, Sequence
@@ -23,6 +22,7 @@ from typing import Any
 
 from backstep.recorder.options import Options, parse_iterations
 from backstep.recorder.recording import exit_of, header_of
+from backstep.recorder.tracebacks import clean
 
 
 class Run:
@@ -53,14 +53,9 @@ class Run:
 
     def start(self) -> None:
         """Makes the trace file: it exists before the script's first line runs."""
-        from backstep.trace.file import TraceWriter
+        from backstep.trace.file import create
 
-        if self.path.exists():
-            if not self.settings.get("force"):
-                raise FileExistsError(f"{self.path} exists already (--force replaces it)")
-            for suffix in ("", "-wal", "-shm"):
-                self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
-        self._writer = TraceWriter(self.path)
+        self._writer = create(self.path, force=bool(self.settings.get("force")))
         script = self.target if self.settings.get("module") else os.path.basename(self.target)
         self._header = header_of(script, self.args, self.options, None)
         self._writer.write_header(self._header)
@@ -72,6 +67,8 @@ class Run:
     def _forked(self) -> None:
         if self.session is not None:
             self.session.after_fork()
+        else:
+            self._writer.abandon()
 
     def torch_imported(self) -> None:
         """The script's own `import torch` has finished. Whatever is wrong with us, the script goes on."""
@@ -121,18 +118,18 @@ class Run:
             os.kill(os.getpid(), signal.SIGINT)
 
     def _summary(self) -> None:
-        count = self.session.scribe.position if self.session is not None else 0
-        failure = self.session.scribe.failure if self.session is not None else None
+        scribe = None if self.session is None else self.session.scribe
+        count = 0 if scribe is None else scribe.position if scribe.failure is None else scribe.written
         ended = {"ok": "", "exception": f", ended by {self.exit['exception']}", "interrupted": ", interrupted"}
         kept = f", the first iteration and the last {keep} kept" if (keep := self.options.keep_last) else ""
-        said = f"backstep: {count} events recorded{kept}{ended.get(self.exit['status'], '')}"
+        stopped = f" before it stopped: {scribe.failure}" if scribe is not None and scribe.failure else ""
+        said = f"backstep: {count} events recorded{stopped}{kept}{ended.get(self.exit['status'], '')}"
         if self.session is None:
             said = "backstep: the script did not import torch; there is nothing to replay"
-        if failure is not None:
-            said = f"backstep: recording stopped early: {failure}"
+        where = f"backstep: trace in {self.path}" if self.path.exists() else f"backstep: {self.path} was removed"
         stream = sys.__stderr__
         if stream is not None:
-            print(said, f"backstep: trace in {self.path}", sep="\n", file=stream, flush=True)
+            print(said, where, sep="\n", file=stream, flush=True)
 
 
 class _Outer:
@@ -207,86 +204,6 @@ def run_script(run: Run) -> None:
     exec(code, main.__dict__)
 
 
-def clean(error: BaseException) -> BaseException:
-    """The exception as `python` would show it: our frames out of every traceback of its chain."""
-    seen: set[int] = set()
-    todo: list[BaseException | None] = [error]
-    while todo:
-        current = todo.pop()
-        if current is None or id(current) in seen:
-            continue
-        seen.add(id(current))
-        current.__traceback__ = without_ours(current.__traceback__)
-        todo += [current.__cause__, current.__context__]
-        if isinstance(current, BaseExceptionGroup):
-            todo += current.exceptions
-    return error
-
-
-OWN = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-
-
-DISPATCHING = tuple(
-    os.path.join("torch", *path) for path in (("_compile.py",), ("_dynamo", "eval_frame.py"), ("_ops.py",))
-)
-
-
-def without_ours(traceback: types.TracebackType | None) -> types.TracebackType | None:
-    """A traceback without our frames, and without torch's detour over a function mode."""
-    kept: list[types.TracebackType] = []
-    while traceback is not None:
-        code = traceback.tb_frame.f_code
-        name = code.co_filename
-        detour = code.co_name == "handle_torch_function" and name.endswith(os.path.join("torch", "overrides.py"))
-        if kept and detour:
-            kept.pop()  # the function that went round is there again after the detour
-        if code.co_name == "__torch_dispatch__" and name.startswith(OWN):
-            # Our dispatch mode is reached and left through frames of torch's own.
-            while kept and kept[-1].tb_frame.f_code.co_filename.endswith(DISPATCHING):
-                kept.pop()
-            traceback = traceback.tb_next
-            if traceback is not None and traceback.tb_frame.f_code.co_filename.endswith(DISPATCHING):
-                traceback = traceback.tb_next
-            continue
-        hooked = fast_path(traceback)
-        if hooked is not None:
-            kept.append(hooked)
-            traceback = traceback.tb_next
-            if traceback is not None and traceback.tb_frame.f_code.co_name == "inner":
-                traceback = traceback.tb_next
-            continue
-        if not (name.startswith(OWN) or detour or name.startswith("<frozen runpy") or is_stand_in(code)):
-            kept.append(traceback)
-        traceback = traceback.tb_next
-    result: types.TracebackType | None = None
-    for item in reversed(kept):
-        result = types.TracebackType(result, item.tb_frame, item.tb_lasti, item.tb_lineno)
-    return result
-
-
-def fast_path(traceback: types.TracebackType) -> types.TracebackType | None:
-    """Of a module without hooks: the entry that `python` shows, where ours made torch take its path for hooks."""
-    code = traceback.tb_frame.f_code
-    if code.co_name != "_call_impl" or not code.co_filename.endswith(os.path.join("nn", "modules", "module.py")):
-        return None
-    module = traceback.tb_frame.f_locals.get("self")
-    hooks = ("_backward_hooks", "_backward_pre_hooks", "_forward_hooks", "_forward_pre_hooks")
-    if module is None or any(getattr(module, name, None) for name in hooks):
-        return None
-    for instruction in dis.get_instructions(code):
-        # The first call of `forward_call` in the function is the one without hooks.
-        if instruction.opname in ("CALL_FUNCTION_EX", "CALL") and instruction.positions is not None:
-            line = instruction.positions.lineno
-            if line is not None and "forward_call(*args" in linecache.getline(code.co_filename, line):
-                return types.TracebackType(None, traceback.tb_frame, instruction.offset, line)
-    return None
-
-
-def is_stand_in(code: types.CodeType) -> bool:
-    mode = sys.modules.get("backstep.recorder.mode")
-    return mode is not None and code.co_code == mode.STAND_IN.co_code and code.co_varnames == ("func", "args", "kwargs")
-
-
 def report(error: BaseException) -> int:
     """Ends as `python` does: the traceback through the script's own hook; returns the exit code."""
     if isinstance(error, SystemExit):
@@ -313,8 +230,9 @@ def main(argv: list[str]) -> int:
         return 2
     try:
         run.start()
-    except (OSError, ValueError) as error:
-        print(f"backstep: {error}", file=sys.stderr)
+    except (OSError, ValueError, sqlite3.Error) as error:
+        where = f"{run.path}: " if isinstance(error, sqlite3.Error) else ""
+        print(f"backstep: {where}{error}", file=sys.stderr)
         return 2
     code = 0
     try:

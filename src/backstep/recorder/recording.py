@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from backstep.recorder.options import Options, parse_iterations
+from backstep.trace.file import create
 from backstep.trace.trace import Trace, load
 
 _current: list[Recording] = []
@@ -50,12 +51,12 @@ class Recording:
         import torch
 
         from backstep.recorder.install import install_torch
-        from backstep.recorder.session import Session, open_writer
+        from backstep.recorder.session import Session
         from backstep.recorder.streams import Streams
 
         frame = sys._getframe(2)
         script = frame.f_code.co_filename
-        writer = open_writer(self.path, force=self._force)
+        writer = create(self.path, force=self._force)
         writer.write_header(header_of(os.path.basename(script), sys.argv[1:], self._options, str(torch.__version__)))
         folder = os.path.dirname(os.path.abspath(script)) if not script.startswith("<") else os.getcwd()
         self._session = Session(writer, self._options, folder)

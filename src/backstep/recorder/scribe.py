@@ -6,6 +6,8 @@ at it. The queue is bounded in bytes: when the disk cannot follow, the training 
 
 from __future__ import annotations
 
+import contextlib
+import sys
 import threading
 import time
 from collections import deque
@@ -15,7 +17,7 @@ from backstep.recorder.flight import Flight
 from backstep.recorder.syntax import Site
 from backstep.trace import records as r
 from backstep.trace.batch import GRAD, KIND_CODE, LARGEST_EXTENT, PHASE_CODE, VALUE, BatchBuilder
-from backstep.trace.file import TraceWriter
+from backstep.trace.file import TraceWriter, reason
 
 if TYPE_CHECKING:
     from backstep.recorder.options import Options
@@ -76,6 +78,11 @@ class Scribe:
     def position(self) -> int:
         """The position of the next event."""
         return self._position
+
+    @property
+    def written(self) -> int:
+        """Events that are in the file."""
+        return self._written
 
     def hold(self, size: int) -> None:
         """So many bytes wait for the writer."""
@@ -139,13 +146,19 @@ class Scribe:
         self._wake.set()
         if self._thread is not None:
             self._thread.join()
-        try:
-            if self.failure is None:
+        if self.failure is None:
+            try:
                 self._drain()
                 self._flush(header)
-            self._writer.close()
-        except Exception as error:
-            self.failure = self.failure or str(error)
+            except Exception as error:
+                self._fail(error)
+        if self.failure is not None:
+            self._writer.stop({**header, "complete": False, "stopped": self.failure})
+        self._writer.close()
+
+    def abandon(self) -> None:
+        """In a forked child, which writes nothing."""
+        self._writer.abandon()
 
     # the writer's side
 
@@ -157,10 +170,18 @@ class Scribe:
                 self._drain()
                 self._flush()
             except Exception as error:
-                self.failure = f"{type(error).__name__}: {error}"
-                self._queue.clear()
-                self._bytes = 0
+                self._fail(error)
                 return
+
+    def _fail(self, error: Exception) -> None:
+        """Nothing can be written any more: said at once, in one line. The script goes on."""
+        self.failure = reason(error)
+        self._writer.stop({"stopped": self.failure})
+        self._queue.clear()
+        self._bytes = 0
+        if sys.__stderr__ is not None:
+            with contextlib.suppress(OSError, ValueError):
+                print(f"backstep: recording stopped: {self.failure}", file=sys.__stderr__, flush=True)
 
     def _drain(self) -> None:
         queue, builder = self._queue, self._builder

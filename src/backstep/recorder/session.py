@@ -12,7 +12,6 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Iterator
-from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
@@ -259,6 +258,7 @@ class Session:
     def after_fork(self) -> None:
         """In a forked child nothing is recorded and nothing written."""
         self.enabled = self.closed = False
+        self.scribe.abandon()
 
     def finish(self, header: dict[str, Any]) -> None:
         """Writes the rest; nothing is recorded any more."""
@@ -280,13 +280,3 @@ def frames_of(error: BaseException) -> Iterator[tuple[CodeType, int]]:
     while traceback is not None:
         yield traceback.tb_frame.f_code, traceback.tb_lasti
         traceback = traceback.tb_next
-
-
-def open_writer(path: Path, *, force: bool) -> TraceWriter:
-    """A new trace file. FileExistsError where one is, unless `force` removes it."""
-    if path.exists():
-        if not force:
-            raise FileExistsError(f"{path} exists already")
-        for suffix in ("", "-wal", "-shm", "-journal"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
-    return TraceWriter(path)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from backstep.recorder.session import Session
 from backstep.recorder.stack import is_active, put_under_stack, take_from_stack
+from backstep.recorder.tracebacks import clean
 
 if TYPE_CHECKING:
     from backstep.recorder.mode import Recording
@@ -29,6 +31,7 @@ class Threads:
             if not session.enabled or thread.name == session.scribe.thread_name:
                 original(thread)
                 return
+            _report_as_python(thread)
             put_under_stack(mode)
             try:
                 original(thread)
@@ -43,3 +46,17 @@ class Threads:
                 kind._bootstrap_inner = original
 
         return remove
+
+
+def _report_as_python(thread: threading.Thread) -> None:
+    """What ends the thread is told without our frames."""
+    told: Any = thread
+    original = told._invoke_excepthook
+
+    def invoke(thread: threading.Thread) -> None:
+        error = sys.exception()
+        if error is not None:
+            clean(error)
+        original(thread)
+
+    told._invoke_excepthook = invoke

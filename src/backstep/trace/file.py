@@ -7,6 +7,7 @@ left open. A file is untrusted: no trigger or view of it is run, and a batch is 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
@@ -15,13 +16,15 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import msgspec
 
 APPLICATION_ID = 0x62737465  # "bste"
 FORMAT_VERSION = 1
 LIMIT_ROW = 1 << 30
+BALLAST = 1 << 18
+"""Bytes of the disk that a recording sets aside, so that its last words fit on one that is full."""
 
 SCHEMA = """
 CREATE TABLE header (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
@@ -54,10 +57,11 @@ class TraceWriter:
     """The writing side of a file. Used from one thread at a time."""
 
     def __init__(self, path: Path) -> None:
+        """A new trace. FileExistsError where something is already, or another recording begins."""
         self.path = path
         # Locked before it is a trace: who reads it from then on sees that it is being written.
-        self._lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._lock = take(path)
+        self._ballast = reserve(path.parent)
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._connection.execute("PRAGMA page_size=8192")
         self._connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
@@ -79,6 +83,8 @@ class TraceWriter:
         self, batch: Batch, events: bytes, payloads: tuple[int, int, bytes, bytes] | None, header: dict[str, Any]
     ) -> None:
         """Adds a batch, the payloads that its events need (`(id, count, offsets, data)`) and the header's changes."""
+        if not os.fstat(self._lock).st_nlink:
+            raise FileNotFoundError(f"{self.path} was removed")
         with self._transaction():
             if payloads is not None:
                 self._connection.execute("INSERT INTO payloads VALUES (?, ?, ?, ?)", payloads)
@@ -105,6 +111,14 @@ class TraceWriter:
                 self._connection.execute("ROLLBACK")
             raise
 
+    def stop(self, header: dict[str, Any]) -> None:
+        """Says in the header why nothing more is written; on a full disk what was set aside makes room for it."""
+        if self._ballast is not None:
+            self._ballast.close()
+            self._ballast = None
+        with contextlib.suppress(sqlite3.Error):
+            self.write_header(header)
+
     @property
     def size(self) -> int:
         """Bytes of the file."""
@@ -124,6 +138,71 @@ class TraceWriter:
             self._connection.execute("PRAGMA journal_mode=DELETE")
         self._connection.close()
         os.close(self._lock)
+        if self._ballast is not None:
+            self._ballast.close()
+
+    def abandon(self) -> None:
+        """In a forked child: lets go of the lock, so that a trace whose recorder has died is not called running."""
+        os.close(self._lock)
+
+
+def create(path: Path, *, force: bool) -> TraceWriter:
+    """A new trace file. FileExistsError where one is, unless `force` removes it; none that is being recorded goes."""
+    if force and path.exists():
+        if is_locked(path):
+            raise FileExistsError(f"{path} is being recorded by another run")
+        for suffix in ("", "-wal", "-shm", "-journal"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+    return TraceWriter(path)
+
+
+def take(path: Path) -> int:
+    """Locks a file that is new, or empty; of two that try at once one gets it. FileExistsError for the other."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not os.fstat(descriptor).st_size:
+            return descriptor
+        refusal = f"{path} exists already (--force replaces it)"
+    except OSError:
+        refusal = f"{path} is being recorded by another run"
+    os.close(descriptor)
+    raise FileExistsError(refusal)
+
+
+def reserve(folder: Path) -> IO[bytes] | None:
+    """Sets some of the disk aside, in a file without a name; closing it gives that back. None where it cannot be."""
+    try:
+        ballast = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 - kept while the trace is written
+        ballast.write(bytes(BALLAST))
+        return ballast
+    except OSError:
+        return None
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a recorder holds the file."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def reason(error: Exception) -> str:
+    """Why nothing can be written any more, in plain words."""
+    words = str(error)
+    if "full" in words or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return "the disk is full"
+    if isinstance(error, sqlite3.Error):
+        return f"the disk takes no more: {words}"
+    return words if isinstance(error, OSError) else f"{type(error).__name__}: {words}"
 
 
 def fold(path: Path) -> None:
@@ -206,17 +285,7 @@ class TraceReader:
 
     def running(self) -> bool:
         """Whether a recorder still holds the file."""
-        try:
-            descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            return False
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            return True
-        finally:
-            os.close(descriptor)
-        return False
+        return is_locked(self.path)
 
     def header(self) -> dict[str, Any]:
         try:

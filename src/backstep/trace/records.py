@@ -31,6 +31,8 @@ class HeaderRow(msgspec.Struct, frozen=True):
 
     exit: ExitRow | None = None
     complete: bool = False
+    stopped: str | None = None
+    """Why the recording ended before the script."""
     script: str | None = None
     argv: list[str] = msgspec.field(default_factory=list)
     torch: str | None = None

@@ -228,6 +228,12 @@ class Trace:
             }
 
     @property
+    def stopped(self) -> str | None:
+        """Why the recording ended before the script, if it did."""
+        reason: str | None = self._header.get("stopped")
+        return reason
+
+    @property
     def running(self) -> bool:
         """Whether the recorder still writes."""
         return bool(self.header["exit"]["status"] == "running")

@@ -40,8 +40,8 @@ def _lines(trace: Trace, theme: Theme) -> Iterator[tuple[str, str, Style]]:
     header = trace.header
     yield "script", _command(header), theme.text
     yield "torch, python", f"{header['torch'] or 'not imported'}, {header['python'] or 'unknown'}", theme.text
-    good = header["exit"]["status"] == "ok"
-    yield "status", _status(header), theme.good if good else theme.error
+    good = header["exit"]["status"] == "ok" and trace.stopped is None
+    yield "status", _status(header, trace.stopped), theme.good if good else theme.error
     yield from _block("events", _kinds(trace), theme.text)
     yield from _block("training", _training(trace), theme.text)
     yield from _block("ops", _ops(trace), theme.text)
@@ -59,20 +59,20 @@ def _command(header: dict[str, Any]) -> str:
     return " ".join([str(header["script"] or "(none: recorded in process)"), *map(str, header["argv"])])
 
 
-def _status(header: dict[str, Any]) -> str:
-    """How the recording ended, in words."""
+def _status(header: dict[str, Any], stopped: str | None) -> str:
+    """How the recording ended, in words, and what was lost."""
     exit_ = header["exit"]
     code = f" (exit code {exit_['code']})" if exit_["code"] else ""
     words = {
         "ok": f"complete{code}",
         "exception": f"complete: crashed of {exit_['exception'] or 'an exception'}{code}",
         "interrupted": f"complete: interrupted{code}",
-        "killed": "killed: what was recorded before is good",
+        "killed": "killed: what was recorded before is good, its last moment is not recorded",
         "running": "still running",
     }.get(exit_["status"], str(exit_["status"]))
     if exit_["status"] in ("ok", "exception", "interrupted") and not header["complete"]:
-        return words.replace("complete", "not all recorded", 1)
-    return words
+        words = words.replace("complete", "not all recorded", 1)
+    return f"{words}; recording stopped before the script: {stopped}" if stopped else words
 
 
 def _kinds(trace: Trace) -> list[str]:
