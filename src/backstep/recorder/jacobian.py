@@ -285,7 +285,8 @@ def run_rows(pull: Any, basis: list[torch.Tensor], rows: int, *, vectorised: boo
             # A handful of nodes refuse vmap (data-dependent sizes); row by row they do not.
             if rows > LOOPED:
                 raise
-    results = [pull(*[vectors[row] for vectors in basis]) for row in range(rows)]
+    # Rows with memory of their own: a node that looks at memory would see the neighbours of a view.
+    results = [pull(*[vectors[row].clone() for vectors in basis]) for row in range(rows)]
     return [torch.stack(column) for column in zip(*results, strict=True)]
 
 

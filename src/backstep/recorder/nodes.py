@@ -144,9 +144,10 @@ def claim(session: Session, call: Call, parts: list[Part], results: list[torch.T
             continue
         seen.add(node)
         sequence = node._sequence_nr()
-        if sequence < call.sequence or node.name() == ACCUMULATE or KEY in node.metadata:
+        if sequence < call.sequence or node.name() == ACCUMULATE:
             continue
-        found.append((part_of(sequence, starts, parts, node.name()), sequence, node))
+        if KEY not in node.metadata:  # else it has its twin, and what the call made may lie behind it
+            found.append((part_of(sequence, starts, parts, node.name()), sequence, node))
         stack.extend(parent for parent, _ in node.next_functions)
     given = named_now(session, call)
     for part, _, node in sorted(found, key=lambda item: item[:2]):

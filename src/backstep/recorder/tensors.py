@@ -56,8 +56,7 @@ class Tensors:
         self._taken: dict[str, int] = {}
         entries = self.entries
 
-        def forget(entry: weakref.ref[Any]) -> None:
-            assert isinstance(entry, Entry)
+        def forget(entry: Any) -> None:  # an `Entry`; at the end of the interpreter that name is gone
             if entries.get(entry.key) is entry:
                 del entries[entry.key]
 
