@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import pytest
@@ -231,7 +232,6 @@ def test_embedding_with_padding() -> None:
     assert equals(twice.forward("embedding")[0].inputs[1], weight)
 
 
-@pytest.mark.xfail(strict=True, reason="a module whose call is its own gives its parameters no names")
 def test_a_module_with_a_call_of_its_own() -> None:
     """As GPyTorch has them: `__call__` goes to `forward` and past every hook on modules."""
 
@@ -256,6 +256,50 @@ def test_a_module_with_a_call_of_its_own() -> None:
 
     twice = run_twice(program)
     assert_gradients(twice, twice.bare[0][0])
+
+
+class Scale(nn.Module):
+    """Is called past every hook on modules."""
+
+    def __init__(self, body: nn.Module | None = None) -> None:
+        super().__init__()
+        self.factor = nn.Parameter(torch.ones(2))
+        self.body = body
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        return self.factor * (x if self.body is None else self.body(x))
+
+
+def test_names_of_modules_that_no_hook_sees() -> None:
+    """Two roots that share a path get the variables in front, also where only an optimizer or a pass meets them."""
+
+    def program() -> Any:
+        outer, other, plain = Scale(Scale()), Scale(), nn.Parameter(torch.ones(2))
+        optimizer = torch.optim.SGD(outer.parameters(), lr=0.1)
+        for _ in range(3):
+            optimizer.zero_grad()
+            (outer(torch.ones(2)) + other(torch.ones(2)) + plain).sum().backward()
+            optimizer.step()
+        own = {f"outer.{name}": gradient for name, gradient in gradients_of(outer).items()}
+        return own | {"other.factor": other.factor.grad, "plain": plain.grad}
+
+    twice = run_twice(program)
+    assert_gradients(twice, twice.bare[0])
+
+
+def test_looking_for_owners_keeps_nothing_alive() -> None:
+    """What a function drops is gone, although its variables were looked at."""
+
+    def program() -> Any:
+        kernel, dropped = Scale(), torch.ones(1000)
+        gone = weakref.ref(dropped)
+        kernel(torch.ones(2)).sum().backward()
+        del dropped
+        return gone() is None, gradients_of(kernel)
+
+    twice = run_twice(program)
+    assert twice.bare[0][0]
+    assert_gradients(twice, twice.bare[0][1])
 
 
 def test_bags_and_losses() -> None:

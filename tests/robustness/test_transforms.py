@@ -123,7 +123,6 @@ def test_compiled(backend: str) -> None:
         assert [event.iteration for event in twice.events("backward_start")] == [0, 1]
 
 
-@pytest.mark.xfail(strict=True, reason="parameters that only compiled code uses get no names")
 @pytest.mark.usefixtures("fresh_dynamo")
 def test_names_inside_compiled_code() -> None:
     def program() -> Any:

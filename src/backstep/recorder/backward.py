@@ -47,8 +47,8 @@ class Pass:
         self.handles: list[Any] = []
         self.beside_own_hooks: list[Any] = []
         """The post-accumulate hooks of leaves that have some of the user's, and among them one of ours."""
-        self.leaves: set[Any] = set()
-        """The `AccumulateGrad` nodes."""
+        self.leaves: dict[Any, torch.Tensor] = {}
+        """The leaf of each `AccumulateGrad` node."""
         self.keeps_locals = session.local_entries > 0
         self.unnamed = session.text("grad")
         self.no_grad = session.text(NO_GRAD)
@@ -77,11 +77,11 @@ class Pass:
         while stack:
             node = stack.pop()
             if node.name() == ACCUMULATE:
-                self.leaves.add(node)
+                variable = self.leaves[node] = node.variable
                 leaf = LeafRun(self, node)
                 handles.append(node.register_prehook(leaf.before))
                 handles.append(node.register_hook(leaf.after))
-                own = getattr(node.variable, "_post_accumulate_grad_hooks", None)
+                own = getattr(variable, "_post_accumulate_grad_hooks", None)
                 if own:
                     # The user's run before the node's hooks, and may change what was accumulated.
                     # C++ goes by the order in which they were put in.
@@ -184,7 +184,7 @@ class NodeRun:
                 continue
             to, leaf = -1, -1
             if target in leaves:
-                entry = session.tensors.leaf(target.variable, session.scribe.text_of(label))
+                entry = session.tensors.leaf(leaves[target], session.scribe.text_of(label))
                 label, leaf, output = entry.name_number, entry.number, 0
                 called = backward.gradient_of(label)
             else:
@@ -286,11 +286,15 @@ def reason(session: Session, node: Any) -> str:
 class Engine:
     """Stands where torch's Python calls the engine; `original` is what does."""
 
-    def __init__(self, session: Session, mode: Recording, original: Callable[..., Any], watch: Watch) -> None:
+    def __init__(
+        self, session: Session, mode: Recording, original: Callable[..., Any], watch: Watch,
+        adopt: Callable[[list[torch.Tensor]], None],
+    ) -> None:  # fmt: skip
         self._session = session
         self._mode = mode
         self._original = original
         self._watch = watch
+        self._adopt = adopt
 
     def install(self) -> Callable[[], None]:
         """Puts a function in the engine's place; returns what takes it out again."""
@@ -403,6 +407,7 @@ class Engine:
                 if node.name() != ACCUMULATE:
                     backward.twin_of(node).call_gradient(output.output_nr, backward.gradient_of(shot[NAME]))
         backward.hook(nodes)
+        self._adopt(list(backward.leaves.values()))
         return backward
 
     def _end(self, backward: Pass, captured: Any, kwargs: dict[str, Any]) -> None:

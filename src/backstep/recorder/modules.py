@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -17,6 +17,7 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 
 from backstep.recorder.frames import Spot
 from backstep.recorder.mode import Parts, Recording, is_tracing
+from backstep.recorder.owners import Owners, variable_of
 from backstep.recorder.scribe import FORWARD, IN_FORWARD
 from backstep.recorder.session import Session
 from backstep.recorder.stack import is_active, put_under_stack, take_from_stack
@@ -50,6 +51,7 @@ class Modules:
         self._parameters: dict[str, weakref.ref[nn.Module]] = {}
         self._prefixed: weakref.WeakSet[nn.Module] = weakref.WeakSet()
         self._fused: list[tuple[nn.Module, Any]] = []
+        self._owners = Owners(session.tensors)
 
     def install(self) -> Callable[[], None]:
         handles = [
@@ -124,7 +126,15 @@ class Modules:
         count = sum(1 for _ in module.parameters())
         if known is not None and known.parameters == count and known.named:
             return
-        variable = receiver(spot.expression)
+        self._name_parameters(module, receiver(spot.expression), count)
+
+    def adopt(self, parameters: Iterable[torch.Tensor]) -> None:
+        """Names parameters whose modules nobody was seen to call: compiled, or with a `__call__` of their own."""
+        for root in self._owners.roots_of(parameters):
+            variable = variable_of(root, sys._getframe(1), self._session.frames.kind)
+            self._name_parameters(root, variable, sum(1 for _ in root.parameters()))
+
+    def _name_parameters(self, module: nn.Module, variable: str, count: int) -> None:
         root = self._roots[module] = Root(variable, count)
         clash = False
         for name, parameter in module.named_parameters():

@@ -86,9 +86,10 @@ class Change:
 class Optimizers:
     """The hooks around every optimizer's step."""
 
-    def __init__(self, session: Session, mode: Recording) -> None:
+    def __init__(self, session: Session, mode: Recording, adopt: Callable[[list[torch.Tensor]], None]) -> None:
         self._session = session
         self._mode = mode
+        self._adopt = adopt
         self._known: weakref.WeakKeyDictionary[Any, tuple[int, tuple[int, ...]]] = weakref.WeakKeyDictionary()
         """The number of each optimizer, and the leaves that it was told to have."""
         self._beside_own_hooks: weakref.WeakSet[Any] = weakref.WeakSet()
@@ -132,6 +133,8 @@ class Optimizers:
                 outer.end()  # it raised, and under a tracer nothing told so
                 outer = outer.outer
             step = Step(optimizer, frame, session.where_from(frame), outer, self._mode)
+            if optimizer not in self._known:
+                self._adopt([parameter for group in optimizer.param_groups for parameter in group["params"]])
             for group in optimizer.param_groups:
                 for parameter in group["params"]:
                     if parameter.grad is not None or any(callable(a) for a in (*args, *kwargs.values())):

@@ -57,8 +57,9 @@ class Tensors:
         entries = self.entries
 
         def forget(entry: Any) -> None:  # an `Entry`; at the end of the interpreter that name is gone
-            if entries.get(entry.key) is entry:
-                del entries[entry.key]
+            key: int = entry.key
+            if entries.get(key) is entry:
+                del entries[key]
 
         self._forget = forget
 
