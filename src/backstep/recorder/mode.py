@@ -14,6 +14,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from backstep.recorder.callers import strip
 from backstep.recorder.calls import RESULT_IS_ARGUMENT, Function, Sort, signature, sort_out, tensors_in
 from backstep.recorder.frames import Spot, Where
 from backstep.recorder.grads import assigned_data, derived_from, memory_of, remember_alias, rewrite_grad, written
@@ -103,9 +104,11 @@ class Parts(TorchDispatchMode):
         finally:
             state.busy = busy
         try:
-            result = func(*args, **kwargs)
+            # Without the frame that calls an op in torch: a warning would be blamed on that.
+            plain = func._op if type(func) is torch._ops.OpOverload else func
+            result = session.callers.outside(sys._getframe(1))(plain, args, kwargs)
         except BaseException as error:
-            error.__traceback__ = without_dispatch(error.__traceback__)  # a thread prints it at once
+            error.__traceback__ = strip(error.__traceback__)  # a thread prints it at once
             raise
         if part is not None:
             state.busy = True
@@ -161,7 +164,7 @@ class Recording(TorchFunctionMode):
         self._session = session
         self._functions: dict[Any, Function] = {}
         self._learned: dict[tuple[Any, ...], Learned] = {}
-        self._callers: dict[tuple[int, int], FunctionType] = {}
+        self._caller = session.callers.of
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if is_compiling():
@@ -224,22 +227,6 @@ class Recording(TorchFunctionMode):
             except Exception as error:
                 session.failed(function.op, error)
         return result
-
-    def _caller(self, frame: FrameType) -> FunctionType:
-        """A frame that stands for the user's: a warning raised in torch is blamed on the line that calls it."""
-        while frame.f_code.co_name == "handle_torch_function" and frame.f_back is not None and frame.f_back.f_back:
-            frame = frame.f_back.f_back
-        code = frame.f_code
-        key = (id(code), frame.f_lasti)
-        caller = self._callers.get(key)
-        if caller is None or caller.__globals__ is not frame.f_globals:
-            self._session.frames.kind(code)  # which keeps it alive, and its id its own
-            code = STAND_IN.replace(
-                co_filename=code.co_filename, co_firstlineno=frame.f_lineno, co_name=code.co_name
-            )
-            caller = self._callers[key] = FunctionType(code, frame.f_globals)
-            self._session.frames.hide(code)
-        return caller
 
     def _knows(self, result: Any) -> bool:
         """Whether this is known to be a leaf's gradient, or is none."""
@@ -574,23 +561,3 @@ def autocast() -> str:
     if not torch.is_autocast_enabled("cpu"):
         return ""
     return str(torch.get_autocast_dtype("cpu")).removeprefix("torch.")
-
-
-def strip(traceback: Any) -> Any:
-    """A traceback without our handler and the frame that stands for the user's."""
-    traceback = traceback.tb_next
-    if traceback is not None and traceback.tb_frame.f_code.co_code == STAND_IN.co_code:
-        traceback = traceback.tb_next
-    return traceback
-
-
-def without_dispatch(traceback: Any) -> Any:
-    """A traceback without our dispatch handler and the frame by which it runs the op."""
-    traceback = traceback.tb_next
-    if traceback is not None and traceback.tb_frame.f_code.co_filename == torch._ops.__file__:
-        traceback = traceback.tb_next
-    return traceback
-
-
-STAND_IN = (lambda func, args, kwargs: func(*args, **kwargs)).__code__
-

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from types import CodeType, FrameType
 from typing import Any
 
+from backstep.recorder.callers import Callers
 from backstep.recorder.derivatives import derivative
 from backstep.recorder.frames import TORCH, Frames, Loops, Pass, Where
 from backstep.recorder.options import Options
@@ -57,6 +58,7 @@ class Session:
         self.tensors = Tensors(self.scribe.tell, self.text, self.scribe.text_of)
         self.camera = Camera(options, self.tensors, self.scribe)
         self.frames = Frames(folder, self._source_read, self.scribe.place)
+        self.callers = Callers(self.frames)
         self.thread = ThreadState()
         self.enabled = True
         self.passes = itertools.count()

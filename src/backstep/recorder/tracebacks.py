@@ -85,5 +85,7 @@ def fast_path(traceback: types.TracebackType) -> types.TracebackType | None:
 
 
 def is_stand_in(code: types.CodeType) -> bool:
-    mode = sys.modules.get("backstep.recorder.mode")
-    return mode is not None and code.co_code == mode.STAND_IN.co_code and code.co_varnames == ("func", "args", "kwargs")
+    callers = sys.modules.get("backstep.recorder.callers")
+    if callers is None or code.co_varnames != ("func", "args", "kwargs"):
+        return False
+    return bool(code.co_code == callers.STAND_IN.co_code)
