@@ -23,3 +23,7 @@ def record_script(tmp_path: Path) -> Callable[..., Path]:
         return trace
 
     return record
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--op-db", action="store_true", help="record all of PyTorch's operator database, not a sample")
