@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch.autograd.function import BackwardCFunction
 
+from backstep.recorder.compiling import is_compiling
 from backstep.recorder.frames import Where
 from backstep.recorder.grads import is_zero
 from backstep.recorder.jacobian import local_gradients
@@ -301,7 +302,7 @@ class Engine:
         original, run = self._original, self.run
 
         def _engine_run_backward(t_outputs: Any, *args: Any, **kwargs: Any) -> Any:
-            if torch.compiler.is_compiling():
+            if is_compiling():
                 return original(t_outputs, *args, **kwargs)
             try:
                 return run(t_outputs, args, kwargs)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from backstep.recorder.calls import sort_out, tensors_in
+from backstep.recorder.compiling import is_compiling
 from backstep.recorder.mode import name_and_shoot, phase_now, sequence_number
 from backstep.recorder.nodes import KEY, Twin
 from backstep.recorder.scribe import FORWARD
@@ -29,7 +30,7 @@ class CustomFunctions:
 
         def apply(cls: Any, *args: Any, **kwargs: Any) -> Any:
             bare = original.__get__(None, cls)
-            if torch.compiler.is_compiling() or not session.enabled or session.thread.busy:
+            if is_compiling() or not session.enabled or session.thread.busy:
                 return bare(*args, **kwargs)
             shots: list[Shot] | None = None
             with session.guarded(cls.__name__):

@@ -16,6 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from backstep.recorder.callers import strip
 from backstep.recorder.calls import RESULT_IS_ARGUMENT, Function, Sort, signature, sort_out, tensors_in
+from backstep.recorder.compiling import is_compiling
 from backstep.recorder.frames import Spot, Where
 from backstep.recorder.grads import assigned_data, derived_from, memory_of, remember_alias, rewrite_grad, written
 from backstep.recorder.nodes import Claimed, claim, claim_one, named_now
@@ -43,7 +44,6 @@ SAME_NUMBERS = frozenset(
 """Aten ops whose result may be their input's memory with another shape."""
 
 sequence_number = torch._C._autograd._get_sequence_nr
-is_compiling = torch.compiler.is_compiling
 is_grad_enabled, is_autocast_enabled = torch.is_grad_enabled, torch.is_autocast_enabled
 is_tracing = torch._C._get_tracing_state
 function_modes, dispatch_modes = torch._C._len_torch_function_stack, torch._C._len_torch_dispatch_stack

@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn.modules import module as modules
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
+from backstep.recorder.compiling import is_compiling
 from backstep.recorder.frames import Spot
 from backstep.recorder.mode import Parts, Recording, is_tracing
 from backstep.recorder.owners import Owners, variable_of
@@ -80,7 +81,7 @@ class Modules:
         return remove
 
     def _before(self, module: nn.Module, args: Any) -> None:
-        if torch.compiler.is_compiling() or is_tracing() is not None:
+        if is_compiling() or is_tracing() is not None:
             return
         session = self._session
         if not session.enabled:
@@ -98,7 +99,7 @@ class Modules:
                 self._leave_mode(module)
 
     def _after(self, module: nn.Module, args: Any, output: Any) -> None:
-        if torch.compiler.is_compiling() or is_tracing() is not None:
+        if is_compiling() or is_tracing() is not None:
             return
         session = self._session
         state = session.thread
