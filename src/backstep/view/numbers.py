@@ -6,38 +6,19 @@ import math
 
 import numpy as np
 
+from backstep.explain.figures import number, shape_text, signed
 from backstep.trace.event import Array, Value
 from backstep.trace.memo import per_trace
 from backstep.trace.trace import Trace
 from backstep.view.rows import safe
 
+__all__ = [
+    "bad_text", "complex_text", "histogram", "number", "scalar_text", "shape_text", "signed", "spark", "stats_text",
+    "value_text",
+]  # fmt: skip
+
 BINS = 16
 BARS = " ▁▂▃▄▅▆▇█"
-
-
-def number(x: float) -> str:
-    """Four significant digits, plain from 1e-3 up to 1e5, else `1.23e-4`."""
-    if isinstance(x, bool | np.bool_):
-        return str(bool(x))
-    if isinstance(x, int):
-        return str(x) if abs(x) < 100_000 else f"{x:.2e}".replace("e+0", "e").replace("e+", "e")
-    if not math.isfinite(x) or x == 0:
-        return "nan" if math.isnan(x) else f"{x + 0.0:g}"
-    if 1e-3 <= abs(x) < 1e5:
-        return f"{float(f'{x:.4g}'):.10g}"
-    mantissa, exponent = f"{x:.2e}".split("e")
-    return f"{float(mantissa):g}e{int(exponent)}"
-
-
-def signed(x: float) -> str:
-    """A change, with its sign."""
-    text = number(x)
-    return text if text.startswith("-") or text == "nan" else f"+{text}"
-
-
-def shape_text(shape: tuple[int, ...]) -> str:
-    """`[64,32]`; nothing for a scalar."""
-    return f"[{','.join(map(str, shape))}]" if shape else ""
 
 
 def complex_text(z: complex) -> str:

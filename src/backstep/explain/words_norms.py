@@ -1,0 +1,82 @@
+"""Normalisation and softmax as sentences: how the numbers of a row depend on each other.
+
+What the recorded gradients show, that they add up to 0, or are p - y, is told only where they do show it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from backstep.explain.figures import number
+from backstep.explain.step import Step, sums_to_zero
+
+
+def normalised(step: Step) -> str | None:
+    """Layer, batch and group norm; the coupling is told only where the recorded gradients show it."""
+    index = step.story.index
+    if index == 2:
+        return f"{step.x} was added to every normalised number of its channel: their gradients are summed"
+    if index == 1:
+        return f"{step.x} multiplied every normalised number of its channel: each gradient times that number, summed"
+    if step.operands is not None and step.operands.bound.get("training") is False:
+        return "In evaluation the mean and the variance are constants: each gradient is only scaled"
+    axes = coupled_axes(step)
+    array = None if step.left is None else step.left.array
+    zero = f": they add up to 0 {coupled_over(step)}" if axes and sums_to_zero(array, axes) else ""
+    together = f"Every number moved the mean and the variance of the others {coupled_over(step)}"
+    return f"{together}, so each gradient depends on all of them{zero}"
+
+
+def coupled_axes(step: Step) -> tuple[int, ...]:
+    """The axes over which the numbers were normalised together."""
+    dims = len(step.in_shape)
+    if step.kind == "NativeBatchNorm":
+        return tuple(axis for axis in range(dims) if axis != 1)
+    if step.kind == "NativeLayerNorm" and step.operands is not None:
+        shape = step.operands.bound.get("normalized_shape")
+        return tuple(range(dims - len(shape), dims)) if isinstance(shape, list) else ()
+    return ()
+
+
+def coupled_over(step: Step) -> str:
+    return {"NativeBatchNorm": "in each channel", "NativeLayerNorm": "in each row"}.get(step.kind, "in each group")
+
+
+def softmax(step: Step) -> str | None:
+    told = step.kind == "LogSoftmax" and cross_entropy(step)
+    if told:
+        return told
+    dim = step.number("dim")
+    array = None if step.left is None else step.left.array
+    if dim is None:
+        return None
+    zero = array is not None and array.ndim > 0 and sums_to_zero(array, (int(dim),))
+    return "The probabilities of a row add up to 1, so what one gains the others lose" + (
+        ": the gradients of each row add up to 0" if zero else ""
+    )
+
+
+def cross_entropy(step: Step) -> str | None:
+    """Softmax and cross entropy together: p - y, said where what leaves is just that."""
+    arrived = None if step.arrived is None else step.arrived.array
+    left = None if step.left is None else step.left.array
+    if step.result is None or arrived is None or left is None or left.ndim != 2 or not arrived.any():
+        return None
+    weights = -arrived.astype(np.float64).sum(axis=1)
+    target = (arrived != 0).sum(axis=1)
+    if (target > 1).any() or step.number("dim") not in (1, -1):
+        return None
+    p = np.exp(step.result.astype(np.float64))
+    expected = weights[:, None] * (p - (arrived != 0))
+    if not np.allclose(expected, left, rtol=1e-3, atol=1e-5 * np.abs(left).max()):
+        return None
+    scales = np.unique(np.round(weights[target == 1], 12))
+    rows = left.shape[0]
+    if scales.size == 1 and np.isclose(scales[0], 1 / rows, rtol=1e-4):
+        by = f", divided by the {rows} rows" if rows > 1 else ""
+    elif scales.size == 1:
+        by = "" if scales[0] == 1 else f", times {number(float(scales[0]))}"
+    else:
+        by = ", each row times the weight of its target"
+    meaning = "the predicted probabilities minus 1 at the target class"
+    return f"Softmax and cross entropy together: what leaves is p - y{by}, {meaning}"

@@ -1,0 +1,67 @@
+"""Views, pieces and choices as sentences: who gets a gradient, and who gets 0."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from backstep.explain.figures import counted
+from backstep.explain.step import Step
+
+
+def moved(step: Step) -> str | None:
+    name = step.op.op if step.op is not None else step.kind.lower()
+    return f"{name} moved no number: the {counted(step.size, 'gradient')} go back into the shape of {step.x} unchanged"
+
+
+def expand(step: Step) -> str | None:
+    if step.arrived is None or not step.size:
+        return None
+    copies = math.prod(step.out_shape) // step.size
+    if copies == 1:
+        return moved(step)
+    return f"Every number of {step.x} was read {copies:,} times: the gradients of its copies are added up"
+
+
+def joined(step: Step) -> str:
+    return f"The gradient is cut up again: {step.x} gets back the part that it was"
+
+
+def taken(step: Step) -> str | None:
+    if step.reached is None:
+        return f"Only what was taken from {step.x} gets a gradient, the rest gets 0"
+    rest = step.size - step.reached
+    others = f"; the other {rest:,} get 0" if rest else ""
+    return f"{step.reached:,} of the {step.size:,} numbers of {step.x} were taken and get a gradient{others}"
+
+
+def looked_up(step: Step) -> str | None:
+    """Rows by their numbers: how many of them, and how many more than once."""
+    arrays = [] if step.op is None else [value.array for value in step.op.inputs]
+    rows = next((array for array in arrays if array is not None and array.dtype.kind in "iu"), None)
+    if rows is None or not step.in_shape or rows.size == 0:
+        return taken(step)
+    if step.kind == "Index" and (rows.ndim != 1 or step.op is None or len(step.op.inputs) != 2):
+        return taken(step)
+    if step.kind == "IndexSelect" and step.number("dim") != 0:
+        return taken(step)
+    _, uses = np.unique(rows % step.in_shape[0], return_counts=True)
+    again = int((uses > 1).sum())
+    more = f", the gradients of {again:,} of them added up, for they were taken more than once" if again else ""
+    if len(uses) == step.in_shape[0]:
+        return f"Every row of {step.x} was taken and gets a gradient{more}"
+    rows_taken = f"{len(uses):,} of the {step.in_shape[0]:,} rows of {step.x}"
+    return f"{rows_taken} were taken and get a gradient{more}; the others get 0"
+
+
+def chosen(step: Step) -> str | None:
+    """Of the greatest, the least, the middle one."""
+    what = {"Max": "greatest", "Amax": "greatest", "Min": "least", "Amin": "least", "Topk": "greatest"}.get(step.kind)
+    what = "greatest of its window" if "Pool" in step.kind else what
+    named = f"{step.x} where it was the {what}" if what else f"the numbers of {step.x} that were chosen"
+    if step.reached is None:
+        return f"The gradient goes only to {named}; everything else gets 0"
+    if step.reached == step.size:
+        return f"The gradient goes to {named}: here to every number of it"
+    return f"The gradient goes only to {named}: to {step.reached:,} of {step.size:,} numbers; the others get 0"

@@ -1,0 +1,181 @@
+"""A backward step in the Chain rule pane: what arrives, the local gradient, what leaves; a sentence; the way so far."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from rich.segment import Segment
+
+from backstep.explain.chain_rule import EdgeStory, stories
+from backstep.explain.names import LONGEST, short
+from backstep.explain.sentence_backward import backward_sentence
+from backstep.explain.step import Step
+from backstep.trace.event import Array, BackwardEvent, Local
+from backstep.view.brief import FEW, number
+from backstep.view.chain_paths import way_so_far
+from backstep.view.numbers import shape_text
+from backstep.view.panels import Panel
+from backstep.view.pen import TALL, TALLEST, Pen
+from backstep.view.places import Line, Places, fits
+from backstep.view.rows import Row, width_of, wrap
+
+DRAWN = 8
+"""From so many rows on a backward step with matrices is drawn as heat maps."""
+SHORT = 5
+"""In fewer rows the words over the columns are left out."""
+HEADS = (
+    ("gradient that arrives (grad_output)", "× local gradient", "= gradient that leaves (grad_input)"),
+    ("gradient that arrives", "× local gradient", "= gradient that leaves"),
+    ("arrives", "× local", "= leaves"),
+)
+"""The words over the three places, the longest first."""
+NAMES = (LONGEST, 48, 36, 24)
+"""So many characters of a name are told, the most for which everything has room."""
+
+
+def backward(pen: Pen, event: BackwardEvent) -> list[Row]:
+    told = fitting(pen, event)
+    live = [story for story in told if story.edge.needed]
+    dead = [story for story in told if not story.edge.needed]
+    rows = live_edges(pen, event, live, min(2, len(dead)))
+    rows += sentence(pen, event, live)
+    rows += way_so_far(pen, event, live[0]) if live else []
+    rows += [not_needed(pen, story) for story in dead]
+    return rows or [[pen.say(event.why or "no gradient leaves this node", pen.theme.dim)]]
+
+
+def fitting(pen: Pen, event: BackwardEvent) -> list[EdgeStory]:
+    """The edges with names as long as there is room for."""
+    for longest in NAMES:
+        told = stories(pen.trace, event, longest)
+        if all(has_room(pen, event, story) for story in told if story.edge.needed):
+            break
+    return told
+
+
+def has_room(pen: Pen, event: BackwardEvent, story: EdgeStory) -> bool:
+    """Whether the symbols of an edge fit into the pane without being wrapped."""
+    if story.edge.downstream is not None and story.edge.downstream.shape:
+        return len(story.equation) + len(story.target) + 20 <= pen.width
+    return fits(edge(pen, event, story), pen.width)
+
+
+def live_edges(pen: Pen, event: BackwardEvent, live: Sequence[EdgeStory], below: int) -> list[Row]:
+    """Numbers in three places, or matrices: drawn for the first input when there is room, else in figures."""
+    if not live:
+        return []
+    rest = pen.placed([line for story in live[1:] for line in edge(pen, event, story)])
+    place = f"   input 1 of {len(live)}" if rest else ""
+    head = wrap(
+        [
+            pen.say(live[0].equation, pen.theme.strong),
+            pen.say(f"{place} → {live[0].target}", pen.theme.dim),
+        ],
+        pen.width,
+    )
+    room = pen.height - len(head) + 1 - below
+    drawn = matrices(pen, event, live[0], room - len(rest))
+    if not drawn and pen.height >= DRAWN:
+        rest = [in_one_row(pen, story) for story in live[1:]]
+        drawn = matrices(pen, event, live[0], room - len(rest))
+    if drawn:
+        apart: list[Row] = [[]] if rest and pen.height >= TALL else []
+        return [*head, *drawn, *apart, *rest]
+    lines = [line for story in live for line in edge(pen, event, story)]
+    return pen.placed(pen.headed(lines, HEADS) if pen.height >= SHORT else lines)
+
+
+def in_one_row(pen: Pen, story: EdgeStory) -> Row:
+    """An input beside the one that is drawn; where it goes is told if there is room."""
+    row = [pen.say(f"{story.equation}  ", pen.theme.text), pen.chip(story.edge.downstream, "backward")]
+    goal = pen.say(f" → {story.target}", pen.theme.dim)
+    return [*row, goal] if width_of([*row, goal]) <= pen.width else row
+
+
+def edge(pen: Pen, event: BackwardEvent, story: EdgeStory) -> list[Line]:
+    """One input in symbols and in numbers, and why a number is missing."""
+    theme, edge = pen.theme, story.edge
+    arrived = next((value for value in event.upstream if value is not None), None)
+    symbols = (story.arrives, with_numbers(story), story.leaves)
+    names: Line = pen.places(symbols, theme.backward, theme.forward, theme.backward)
+    if edge.downstream is not None and edge.downstream.shape:
+        names = [pen.say(story.equation, theme.strong)]
+    leaves = [pen.chip(edge.downstream, "backward"), pen.say(f" → {story.target}", theme.dim)]
+    if edge.hooked:
+        leaves.append(pen.say("  a hook replaced it on its way", theme.warning))
+    if edge.downstream is None and edge.why:
+        leaves.append(pen.say(f"  {edge.why}", theme.dim))
+    arrives, factors = [pen.chip(arrived, "backward")], [local_chip(pen, edge.local)]
+    lines: list[Line] = [names, Places((arrives, factors, leaves), ("×", "="))]
+    if edge.local is not None and edge.local.array is None and edge.local.omitted:
+        lines.append([pen.say(f"local gradient not kept: {edge.local.omitted}", theme.dim)])
+    return lines
+
+
+def local_chip(pen: Pen, local: Local | None) -> Segment:
+    if local is None or local.array is None:
+        return pen.box("not recorded" if local is None else "not kept", "")
+    return pen.box(few_numbers(local, local.array), "forward")
+
+
+def few_numbers(local: Local, array: Array) -> str:
+    """The number, a few of them, or what it is and how large."""
+    if array.size == 1:
+        return number(float(array.reshape(())))
+    if array.size <= FEW and array.ndim == 1:
+        return f"[{', '.join(number(one) for one in array.tolist())}]"
+    if local.form == "jacobian":
+        return f"Jacobian {shape_text(local.shape)}"
+    return f"{shape_text(local.shape)} ‖{number(float(np.linalg.norm(array.ravel())))}‖"
+
+
+def not_needed(pen: Pen, story: EdgeStory) -> Row:
+    """An input that gets no gradient, and why."""
+    why = story.edge.why or "not needed"
+    what = story.name if why.startswith("a number") else f"{story.leaves}  not computed"
+    return [pen.say(f"{what}: {why}", pen.theme.dim)]
+
+
+def with_numbers(story: EdgeStory) -> str:
+    """`dloss/dl = 2·l = 2·(-1)`: the local derivative, and with the numbers in it where that says more."""
+    plain = story.filled is None or story.filled == story.formula or is_plain_number(story.filled)
+    return story.local if plain else f"{story.local} = {story.filled}"
+
+
+def is_plain_number(text: str) -> bool:
+    """Whether there is nothing to be worked out."""
+    return text.strip("()-").replace(".", "").isdigit()
+
+
+def sentence(pen: Pen, event: BackwardEvent, live: Sequence[EdgeStory]) -> list[Row]:
+    """One plain sentence on the first input."""
+    said = backward_sentence(Step(pen.trace, event, live[0])) if live else ""
+    return pen.aside(said) if said else []
+
+
+def matrices(pen: Pen, event: BackwardEvent, story: EdgeStory, height: int) -> list[Row]:
+    """What arrives, what it is multiplied with, and what leaves; nothing when there is no room or no numbers."""
+    arrived = next((value for value in event.upstream if value is not None), None)
+    left = story.edge.downstream
+    if arrived is None or left is None or arrived.array is None or left.array is None:
+        return []
+    if not pen.drawn or max(arrived.array.size, left.array.size) < 4 or height < 6:
+        return []
+    row = [pen.panel("arrives ", story.arrives, arrived), *middle(pen, story, len(arrived.shape))]
+    row.append(pen.panel("leaves ", story.leaves, left))
+    signs = ["@" if story.operand is not None else "×", "="] if len(row) == 3 else ["→"]
+    return pen.pictures(row, signs, min(TALLEST, height - 3))
+
+
+def middle(pen: Pen, story: EdgeStory, output_dims: int) -> list[Panel]:
+    """The other matrix of a product, the local gradient of each element, or the Jacobian, outputs by inputs."""
+    if story.operand is not None and story.operand.array is not None:
+        return [pen.panel("local ", short(story.operand.name), story.operand)]
+    local = story.edge.local
+    if local is None or local.array is None:
+        return []
+    shape_ = shape_text(local.shape)
+    if local.form == "elementwise":
+        return [Panel(f"local {shape_}", local)]
+    return [Panel(f"Jacobian {shape_}", local, output_dims=output_dims)]

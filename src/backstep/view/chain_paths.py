@@ -1,0 +1,110 @@
+"""The chain so far in the Chain rule pane: the product from the root to here, or each path's part and their sum."""
+
+from __future__ import annotations
+
+from rich.style import Style
+
+from backstep.explain.chain_rule import EdgeStory, root_name, ways_to
+from backstep.explain.formulas import base_name
+from backstep.explain.names import derivative
+from backstep.explain.paths import Chain, Link, Path, chain_to_edge, chain_to_leaf, product_is, tell_apart
+from backstep.trace.event import AccumulateEvent, Array, BackwardEvent
+from backstep.view.brief import figures, number
+from backstep.view.numbers import shape_text
+from backstep.view.pen import Pen
+from backstep.view.rows import Row
+
+LONGEST_PRODUCT = 16
+"""Factors that are told one by one."""
+LINKS = 4
+"""Links of a way through matrices that are told."""
+
+
+def way_so_far(pen: Pen, event: BackwardEvent, story: EdgeStory) -> list[Row]:
+    """The product along the way to what leaves by this edge; of several paths, each one's part."""
+    chain = chain_to_edge(pen.trace, event, story.index)
+    ways = ways_to(pen.trace, event, story.edge)
+    note = f"   one of {ways} contributions" if ways > 1 else ""
+    return [] if chain is None else told(pen, chain, story.leaves, note)
+
+
+def way_to_leaf(pen: Pen, event: AccumulateEvent) -> list[Row]:
+    """The same for what a leaf received: said where several paths lead to it."""
+    chain = chain_to_leaf(pen.trace, event)
+    if chain is None or chain.count < 2:
+        return []
+    return told(pen, chain, derivative(root_name(pen.trace, event.position), event.tensor), "")
+
+
+def told(pen: Pen, chain: Chain, left: str, note: str) -> list[Row]:
+    theme = pen.theme
+    lead: Row = [pen.say("so far  ", theme.dim), pen.say(f"{left} = ", theme.backward + Style(bold=True))]
+    if not chain.agrees:
+        return []
+    if len(chain.paths) == 1:
+        return [[*lead, *(product(pen, chain) or symbols(pen, chain.paths[0])), pen.say(note, theme.dim)]]
+    what = "paths" if chain.count == len(chain.paths) else f"ends of {chain.count:,} paths"
+    rows: list[Row] = [[*lead, pen.say(f"sum over {len(chain.paths)} {what}", theme.dim), pen.say(note, theme.dim)]]
+    for path, peculiar in zip(chain.paths, tell_apart(chain), strict=True):
+        rows.append([pen.say(f"  by {peculiar}: ", theme.dim), *part(pen, path)])
+    rows.append([pen.say("  together "), pen.say(pen.brief(chain.recorded), theme.backward + Style(bold=True)),
+                 pen.say("  which is what was recorded", theme.dim)])  # fmt: skip
+    return rows
+
+
+def part(pen: Pen, path: Path) -> Row:
+    """A path's part of the gradient: as a product of numbers, or how large it is."""
+    value = path.part
+    if value is None:
+        return [pen.say("not kept", pen.theme.dim)]
+    result = [pen.say(one(value), pen.theme.backward)]
+    if path.count > 1:
+        result.append(pen.say(f"  ({path.count:,} paths)", pen.theme.dim))
+    factors = path.factors
+    if factors is None or len(factors) < 2 or len(factors) > LONGEST_PRODUCT or value.size != 1:
+        return result
+    return [*factored(pen, factors), *result]
+
+
+def product(pen: Pen, chain: Chain) -> Row:
+    """`(-2) · 1 · 1 = -2`, where each factor on the way is one number."""
+    path, result = chain.paths[0], chain.recorded.scalar
+    factors = path.factors
+    if factors is None or result is None or len(factors) > LONGEST_PRODUCT or not product_is(path, result):
+        return []
+    end = pen.say(number(result), pen.theme.backward + Style(bold=True))
+    return [*(factored(pen, factors) if len(factors) > 1 else []), end]
+
+
+def factored(pen: Pen, factors: tuple[float, ...]) -> Row:
+    row: Row = []
+    for index, factor in enumerate(factors):
+        text = number(factor)
+        row.append(pen.say(f"({text})" if factor < 0 else text, pen.theme.forward))
+        row.append(pen.say(" · " if index + 1 < len(factors) else " = ", pen.theme.dim))
+    return row
+
+
+def symbols(pen: Pen, path: Path) -> Row:
+    """`NllLoss ‖0.18‖ → LogSoftmax ‖0.11‖`: what the gradient was after each of the last links."""
+    links = path.links[-LINKS:]
+    row: Row = [pen.say("… → ", pen.theme.dim)] if len(path.links) > len(links) else []
+    for link in links:
+        arrow = "" if link is links[0] else "→ "
+        row.append(pen.say(f"{arrow}{base_name(link.event.op)} ", pen.theme.dim))
+        row.append(pen.say(f"{size(pen, link)} "))
+    return row
+
+
+def size(pen: Pen, link: Link) -> str:
+    """What left there, as one number."""
+    left = link.edge.downstream
+    return "" if left is None else figures(pen.trace, left).text
+
+
+def one(array: Array) -> str:
+    """A number, or shape and norm."""
+    if array.size == 1:
+        return number(float(array.reshape(())))
+    flat = array.ravel()
+    return f"{shape_text(array.shape)} ‖{number(float((flat * flat).sum() ** 0.5))}‖"
