@@ -132,7 +132,7 @@ def main() -> int:
     """Examines every entry; prints those with problems, then the figures."""
     entries = differentiable()
     whole = Examined()
-    sound = 0
+    sound = checked = 0
     for name, op in entries.items():
         try:
             found = examine(op)
@@ -141,9 +141,11 @@ def main() -> int:
         whole.edges += found.edges
         whole.omitted += found.omitted
         sound += not found.problems
+        checked += bool(found.edges or found.omitted)
         for problem in dict.fromkeys(found.problems):
             print(f"{name}: {problem[:300]}", flush=True)
-    print(f"{sound} of {len(entries)} entries; {whole.edges} local gradients are true, others are omitted:")
+    print(f"{sound} of {len(entries)} entries, {checked} of them with edges")
+    print(f"{whole.edges} local gradients are true, others are omitted:")
     for why, count in grouped(whole.omitted):
         print(f"{count}: {why}")
     return 0 if sound == len(entries) else 1

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from tests.robustness.twice import Twice, assert_gradients, equals, gradients_of, run_twice
+from tests.robustness.twice import Twice, assert_gradients, equals, gradients_of, last_gradients, run_twice
 
 
 def checkpointed(use_reentrant: bool) -> Any:
@@ -104,7 +104,7 @@ def test_gradient_penalty() -> None:
         penalty.backward()
         return gradients_of(critic) | {"x": x.grad}, slope
 
-    twice = run_twice(program, why=("made by a backward pass itself (create_graph=True)",))
+    twice = run_twice(program)
     (gradients, slope), _ = twice.bare
     assert_gradients(twice, gradients)
     assert [(e["pass"], e.api, e.create_graph) for e in twice.events("backward_start")] == [
@@ -118,8 +118,8 @@ def test_gradient_penalty() -> None:
     assert {e.tensor for e in twice.events("accumulate")} == {n for n, g in gradients.items() if g is not None}
 
 
-def test_a_node_made_by_a_backward_pass_says_so() -> None:
-    """The cube's slope: each node of the second pass has its twin, or says that the first pass made it."""
+def test_what_a_backward_pass_runs_is_recorded() -> None:
+    """The cube's slope: each node of the second and third pass has an op of the pass before as its twin."""
 
     def program() -> Any:
         x = torch.tensor([1.0, 2.0], requires_grad=True)
@@ -128,13 +128,68 @@ def test_a_node_made_by_a_backward_pass_says_so() -> None:
         (third,) = torch.autograd.grad(curve.sum(), x)
         return slope, curve, third
 
-    twice = run_twice(program, why=("made by a backward pass itself (create_graph=True)",))
+    twice = run_twice(program)
     (slope, curve, third), _ = twice.bare
     ends = twice.events("backward_end")
     assert all(equals(end.captured[0], g) for end, g in zip(ends, (slope, curve, third), strict=True))
-    made = [e for e in twice.events("backward") if e.forward is None]
-    assert made and {e["pass"] for e in made} <= {1, 2}
+    made = [op for op in twice.events("forward") if op.phase == "backward"]
+    assert {op.source["line"] for op in made} == {end.source["line"] for end in ends[:2]}
+    begins = [start.position for start in twice.events("backward_start")]
+    for event in twice.events("backward"):
+        twin = twice.twin(event)
+        assert twin.phase == "forward" or begins[0] < twin.position < begins[event["pass"]]
+    assert {twice.twin(e).phase for e in twice.nodes("PowBackward0")} == {"forward", "backward"}
     assert not twice.events("accumulate")
+
+
+def test_a_graph_through_users_code_in_a_pass() -> None:
+    """What a hook and a `Function.backward` run in such a pass is theirs: each of their ops is one event, not two."""
+
+    class Cube(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+            ctx.save_for_backward(x)
+            return x**3
+
+        @staticmethod
+        def backward(ctx: Any, grad: torch.Tensor) -> torch.Tensor:
+            (x,) = ctx.saved_tensors
+            return grad * 3 * x**2
+
+    def program() -> Any:
+        x = torch.tensor([1.0, 2.0], requires_grad=True)
+        h = x.sin()
+        h.register_hook(lambda grad: grad * 2)
+        (Cube.apply(h) + h).sum().backward(create_graph=True)
+        slope = x.grad
+        x.grad = None
+        slope.square().sum().backward()
+        return slope, x.grad
+
+    twice = run_twice(program, hooks=True)
+    assert equals(twice.events("accumulate")[-1].after, twice.bare[0][1])
+    factors = [op.arguments[0]["value"] for op in twice.forward("mul") if op.phase == "backward" and op.arguments]
+    assert sorted(factors[:2]) == [2, 3]
+
+
+def test_a_penalty_in_each_iteration() -> None:
+    """Leaves whose `.grad` has a graph of its own, sums of contributions, broadcasting."""
+
+    def program() -> Any:
+        model = nn.Sequential(nn.Linear(2, 3), nn.Softplus(), nn.Linear(3, 1))
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for _ in range(3):
+            x = torch.randn(4, 2, requires_grad=True)
+            optimizer.zero_grad()
+            loss = (model(x) + x.sum(1, keepdim=True)).square().mean()
+            loss.backward(create_graph=True)
+            sum(p.grad.square().sum() for p in model.parameters()).backward()
+            optimizer.step()
+        return gradients_of(model), model.state_dict()
+
+    twice = run_twice(program)
+    recorded = last_gradients(twice)
+    assert all(equals(recorded[name], gradient) for name, gradient in twice.bare[0][0].items())
 
 
 def test_retained_graph() -> None:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import torch
 from torch.autograd.function import BackwardCFunction
 
 from backstep.recorder.compiling import is_compiling
+from backstep.recorder.differentiable import GraphOfPass
 from backstep.recorder.frames import Where
 from backstep.recorder.grads import is_zero
 from backstep.recorder.jacobian import local_gradients
@@ -50,6 +52,8 @@ class Pass:
         """The post-accumulate hooks of leaves that have some of the user's, and among them one of ours."""
         self.leaves: dict[Any, torch.Tensor] = {}
         """The leaf of each `AccumulateGrad` node."""
+        self.graph: GraphOfPass | None = None
+        """What a pass that builds a graph runs."""
         self.keeps_locals = session.local_entries > 0
         self.unnamed = session.text("grad")
         self.no_grad = session.text(NO_GRAD)
@@ -168,6 +172,8 @@ class NodeRun:
     def _record(self, session: Session, left: Any, arrived: Any) -> None:
         backward, node, targets = self._pass, self._node, self._targets
         twin = backward.twin_of(node)
+        if backward.graph is not None:
+            backward.graph.tell((*arrived, *left), twin.module)
         upstream = self._upstream(twin, arrived) if self._arrived is None else self._arrived
         self._arrived = None
         name = node.name()
@@ -263,6 +269,8 @@ class LeafRun:
         leaf = session.tensors.leaf(variable)
         after = None
         grad = variable.grad
+        if self._pass.graph is not None:
+            self._pass.graph.tell((arrived, grad), 0)
         if grad is not None:
             session.tensors.gradient(grad, leaf)
             if arrived is None:
@@ -340,12 +348,13 @@ class Engine:
             return self._original(outputs, *args, **kwargs)
         state.backward = backward
         try:
-            if is_active(self._mode):
+            with ExitStack() as modes:
+                if not is_active(self._mode):
+                    # It is off while it handles `backward`; what user code runs in there is to be seen too.
+                    modes.enter_context(self._mode)
+                if backward.graph is not None:
+                    modes.enter_context(backward.graph)
                 captured = self._original(outputs, *args, **kwargs)
-            else:
-                # A function mode is off while it handles `backward`; what user code runs in there is to be seen too.
-                with self._mode:
-                    captured = self._original(outputs, *args, **kwargs)
         except BaseException as error:
             with session.guarded("an exception"):
                 session.raised(error, IN_BACKWARD, backward.where)
@@ -407,6 +416,8 @@ class Engine:
                 nodes.append(node)
                 if node.name() != ACCUMULATE:
                     backward.twin_of(node).call_gradient(output.output_nr, backward.gradient_of(shot[NAME]))
+        if create:
+            backward.graph = GraphOfPass(session, where, self._original)
         backward.hook(nodes)
         self._adopt(list(backward.leaves.values()))
         return backward
@@ -414,6 +425,8 @@ class Engine:
     def _end(self, backward: Pass, captured: Any, kwargs: dict[str, Any]) -> None:
         session = self._session
         shots: tuple[Shot | None, ...] = ()
+        if backward.graph is not None:
+            backward.graph.tell(captured or (), 0)
         if not kwargs.get("accumulate_grad"):
             shots = tuple(None if grad is None else session.camera.snap(grad, "grad") for grad in captured)
         row = ("backward_end", backward.number, shots)
