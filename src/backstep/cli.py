@@ -54,6 +54,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         return _refuse(f"{command}: {_one_line(error.format_message())}")
     except TraceError as error:
         return _refuse(f"backstep: {_one_line(str(error))}")
+    except MemoryError:
+        return _refuse("backstep: there is not enough memory for what is in this file")
     except (click.Abort, KeyboardInterrupt):
         return 128 + 2
     except BrokenPipeError:

@@ -305,8 +305,7 @@ def test_no_text_of_a_trace_is_ever_run(tmp_path: Path) -> None:
         ols_trace(tmp_path / "t.backstep"),
         "CREATE TRIGGER evil AFTER INSERT ON header BEGIN DELETE FROM batches; END",
     )
-    with load(path) as trace:
-        assert len(trace) > 0
+    assert "not a backstep trace" in refusal(path)
     view = ols_trace(tmp_path / "view.backstep")
     altered(view, "ALTER TABLE sources RENAME TO elsewhere")
     altered(view, "CREATE VIEW sources AS SELECT * FROM elsewhere")

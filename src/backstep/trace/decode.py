@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from backstep.trace import event as e
 from backstep.trace import records as r
+from backstep.trace.batch import KIND_CODE
 from backstep.trace.file import TraceError
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def decode_event(trace: Trace, position: int, row: r.EventRow) -> e.Event:
 
     match row:
         case r.Forward():
+            check_forward(position, row)
             arguments = tuple({"name": text[name] or None, "value": given} for name, given in row.arguments)
             return e.ForwardEvent(
                 kind="forward",
@@ -56,6 +58,7 @@ def decode_event(trace: Trace, position: int, row: r.EventRow) -> e.Event:
                 create_graph=row.create_graph,
             )
         case r.Backward():
+            check_backward(trace, position, row)
             return e.BackwardEvent(
                 kind="backward",
                 **common,
@@ -120,6 +123,38 @@ def decode_event(trace: Trace, position: int, row: r.EventRow) -> e.Event:
             )
         case r.Note():
             return e.NoteEvent(kind="note", **common, text=row.text)
+
+
+FORWARD = KIND_CODE["forward"]
+MOST_NODES = 1 << 20
+DEEPEST = 64
+"""How many nodes one op may have made, and how deep an argument may lie in lists."""
+
+
+def check_forward(position: int, row: r.Forward) -> None:
+    """ValueError for what no op does: a part comes before its composite, and the nodes of an op are some."""
+    if not 0 <= row.nodes <= MOST_NODES:
+        raise ValueError(f"{row.nodes} nodes of one op")
+    if 0 <= row.parent <= position:
+        raise ValueError(f"it is part of {row.parent}, which is before it")
+    for _, given in row.arguments:
+        check_depth(given)
+
+
+def check_backward(trace: Trace, position: int, row: r.Backward) -> None:
+    """ValueError unless the forward op is one that came before."""
+    if row.forward >= position or (row.forward >= 0 and trace.kind_at(row.forward) != FORWARD):
+        raise ValueError(f"{row.forward} is no forward op before it")
+
+
+def check_depth(given: Any) -> None:
+    """ValueError for lists in lists that nothing could print."""
+    level = [given]
+    for _ in range(DEEPEST):
+        level = [item for thing in level if isinstance(thing, list | tuple | dict) for item in thing]
+        if not level:
+            return
+    raise ValueError(f"an argument in more than {DEEPEST} lists")
 
 
 LET_GO = "the op that made it was let go by the flight recorder"

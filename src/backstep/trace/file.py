@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import functools
 import os
 import shutil
 import sqlite3
@@ -22,7 +23,13 @@ import msgspec
 
 APPLICATION_ID = 0x62737465  # "bste"
 FORMAT_VERSION = 1
-LIMIT_ROW = 1 << 30
+LIMIT_ROW = 1 << 26
+"""Bytes of the largest row that is read of a file, but for payloads: a tensor may be large."""
+LIMIT_PAYLOADS = 1 << 30
+LIMIT_SOURCE = 1 << 21
+"""Bytes of the longest source text that is read."""
+LIMIT_HEADER, LIMIT_SOURCES, PAGE = 64, 1 << 14, 64
+"""How many rows are read of the header, of the sources; how many batches at once."""
 BALLAST = 1 << 18
 """Bytes of the disk that a recording sets aside, so that its last words fit on one that is full."""
 
@@ -205,6 +212,20 @@ def reason(error: Exception) -> str:
     return words if isinstance(error, OSError) else f"{type(error).__name__}: {words}"
 
 
+def _objects(connection: sqlite3.Connection) -> set[tuple[str, str, str]]:
+    """The tables, and whatever else is in a database: kind, name, and how it was made."""
+    rows = connection.execute("SELECT type, name, sql FROM sqlite_schema LIMIT 99")
+    return {(kind, name, " ".join(str(sql).split())) for kind, name, sql in rows}
+
+
+@functools.cache
+def _our_objects() -> set[tuple[str, str, str]]:
+    """What is in a trace; nothing else may be, neither a trigger nor a view nor a column that is computed."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(SCHEMA)
+        return _objects(connection)
+
+
 def fold(path: Path) -> None:
     """Folds a left-over WAL into its file; for the process that started the recorder, once its reader is closed."""
     if not path.with_name(path.name + "-wal").exists():
@@ -227,6 +248,8 @@ class TraceReader:
             raise TraceError(f"{path}: no such file")
         if path.is_dir():
             raise TraceError(f"{path}: is a folder, not a trace")
+        if not path.is_file():
+            raise TraceError(f"{path}: is no regular file")
         try:
             self._connection = self._open(path)
         except sqlite3.Error:
@@ -243,7 +266,7 @@ class TraceReader:
             connection.execute("PRAGMA query_only=ON")
             (application,) = connection.execute("PRAGMA application_id").fetchone()
             (version,) = connection.execute("PRAGMA user_version").fetchone()
-            tables = dict(connection.execute("SELECT name, type FROM sqlite_schema WHERE type IN ('table', 'view')"))
+            found = _objects(connection)
         except UnicodeDecodeError:
             connection.close()
             raise TraceError(f"{path}: not a backstep trace") from None  # the words of a malformed schema
@@ -258,7 +281,7 @@ class TraceReader:
         if version != FORMAT_VERSION:
             connection.close()
             raise TraceError(f"{path}: trace format {version}, this backstep reads format {FORMAT_VERSION}")
-        if any(tables.get(name) != "table" for name in ("header", "batches", "payloads", "sources")):
+        if found != _our_objects():
             connection.close()
             raise TraceError(f"{path}: not a backstep trace")
         return connection
@@ -288,21 +311,23 @@ class TraceReader:
         return is_locked(self.path)
 
     def header(self) -> dict[str, Any]:
+        rows = self._query("SELECT key, value FROM header LIMIT ?", LIMIT_HEADER)
         try:
-            return {str(key): msgspec.msgpack.decode(value) for key, value in self._query("SELECT * FROM header")}
+            return {str(key): msgspec.msgpack.decode(value) for key, value in rows}
         except (msgspec.DecodeError, TypeError, ValueError, RecursionError) as error:
             raise TraceError(f"{self.path}: damaged header: {error}") from None
 
     def sources(self) -> dict[str, str]:
-        return {str(file): str(text) for file, text in self._query("SELECT file, text FROM sources")}
+        query = "SELECT file, text FROM sources WHERE length(CAST(text AS BLOB)) <= ? LIMIT ?"
+        return {str(file): str(text) for file, text in self._query(query, LIMIT_SOURCE, LIMIT_SOURCES)}
 
     def batches(self, after: int) -> Iterator[Batch]:
         """The batches whose id is greater than `after`, in order."""
-        rows = self._query(
-            "SELECT id, first, count, columns, facts, tables FROM batches WHERE id > ? ORDER BY id", after
-        )
-        for row in rows:
-            yield Batch(*row)
+        query = "SELECT id, first, count, columns, facts, tables FROM batches WHERE id > ? ORDER BY id LIMIT ?"
+        while rows := self._query(query, after, PAGE):
+            for row in rows:
+                yield Batch(*row)
+            after = rows[-1][0]
 
     def events(self, batch: int) -> bytes:
         return self._blob("SELECT events FROM batches WHERE id = ?", batch)
@@ -310,7 +335,12 @@ class TraceReader:
     def payloads(self, number: int) -> tuple[int, bytes, bytes]:
         """`(first id, offsets, data)` of the row of payloads that holds this one."""
         query = "SELECT id, offsets, data FROM payloads WHERE id <= ? ORDER BY id DESC LIMIT 1"
-        for row in self._query(query, number):
+        self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LIMIT_PAYLOADS)
+        try:
+            rows = self._query(query, number)
+        finally:
+            self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LIMIT_ROW)
+        for row in rows:
             if isinstance(row[1], bytes) and isinstance(row[2], bytes):
                 return int(row[0]), row[1], row[2]
         raise TraceError(f"{self.path}: payload {number} is missing")
@@ -331,3 +361,5 @@ class TraceReader:
             return self._connection.execute(query, values).fetchall()
         except (sqlite3.Error, OverflowError, UnicodeDecodeError) as error:
             raise TraceError(f"{self.path}: cannot be read: {error}") from None
+        except MemoryError:
+            raise TraceError(f"{self.path}: is larger than the memory there is") from None

@@ -43,6 +43,7 @@ from backstep.trace.signature import parameters
 TELLING_ITERATIONS = [
     KIND_CODE[kind] for kind in ("backward_start", "backward_end", "accumulate", "update", "exception")
 ]
+WRITING_GRADIENTS = [KIND_CODE[kind] for kind in ("accumulate", "grad_write", "zero_grad")]
 CACHED_EVENTS = 4096
 CACHED_BATCHES = 8
 
@@ -305,12 +306,20 @@ class Trace:
 
     def _facts_of(self, batch: Batch) -> npt.NDArray[np.void]:
         facts = np.frombuffer(batch.facts, FACT)
-        if len(facts) and facts["position"].min() < 0:
-            raise ValueError("a fact before the first event")
+        self._check_facts(batch, facts)
         if self._holes and len(facts):
             facts = facts[self._holes.kept(facts["position"])]
             facts["position"] = self._holes.read_all(facts["position"])
         return facts
+
+    def _check_facts(self, batch: Batch, facts: npt.NDArray[np.void]) -> None:
+        """ValueError unless each is of an event of its batch, and a gradient's of one that writes gradients."""
+        at = facts["position"] - batch.first
+        if len(facts) and not (at.min() >= 0 and at.max() < batch.count and facts["field"].max() <= GRAD):
+            raise ValueError("a fact of no event")
+        kinds = np.frombuffer(batch.columns, COLUMNS)["kind"]
+        if not np.isin(kinds[at[facts["field"] == GRAD]], WRITING_GRADIENTS).all():
+            raise ValueError("a gradient that was not written")
 
     def _read_header(self) -> dict[str, Any]:
         header = self._reader.header()
@@ -479,6 +488,8 @@ class Trace:
             row: EventRow = self._decoder.decode(blob[start : end if end >= 0 else len(blob)])
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise TraceError(f"{self.path}: event {position} is damaged: {error}") from None
+        if KIND_CODE[row.__struct_config__.tag] != self._columns["kind"][position]:  # type: ignore[index]
+            raise TraceError(f"{self.path}: event {position} is damaged: it is not of the kind that it is said to be")
         return self._moved(row) if self._holes else row
 
     def _moved(self, row: EventRow) -> EventRow:

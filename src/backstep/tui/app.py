@@ -69,6 +69,12 @@ class App(TextualApp[str]):
     # the picture
 
     def _rows(self, width: int, height: int) -> list[Row]:
+        try:
+            return self._picture(width, height)
+        except TraceError as error:
+            return pages.damaged_page(self.trace, error, width, height, self.palette)
+
+    def _picture(self, width: int, height: int) -> list[Row]:
         if len(self.trace):
             rows = picture(self.cursor.moment(), width, height, self.view, self.palette)
         else:
@@ -133,7 +139,11 @@ class App(TextualApp[str]):
         if not len(self.trace):
             return
         before = self.cursor.position
-        reason = motion()
+        try:
+            reason = motion()
+        except TraceError as error:
+            self._show(str(error), alarm=True)
+            return
         if self.cursor.position < before:
             self._following = False
         self._show(reason)

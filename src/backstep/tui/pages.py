@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 
 from rich.segment import Segment
+from rich.style import Style
 
 from backstep.replay.moment import Moment
 from backstep.trace.batch import KIND_CODE
@@ -17,7 +18,8 @@ from backstep.view.rows import Row, fill_rows, fit, safe
 from backstep.view.theme import Theme
 
 LINES = 200
-"""The last pieces of output that are looked at."""
+CHARACTERS = 1 << 16
+"""The last pieces of output that are looked at, and how much of each."""
 TERMINAL_CODES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
 KEYS_WIDTH = 14
 
@@ -51,7 +53,7 @@ def printed(moment: Moment, theme: Theme) -> list[Row]:
     texts: list[tuple[str, str]] = []
     for position in (kinds == KIND_CODE["output"]).nonzero()[0][-LINES:].tolist():
         event = moment.trace.event(position)
-        stream, text = event["stream"], event["text"]
+        stream, text = event["stream"], event["text"][-CHARACTERS:]
         if texts and texts[-1][0] == stream:
             text = texts.pop()[1] + text
         texts.append((stream, text))
@@ -80,7 +82,18 @@ def waiting_page(trace: Trace, width: int, height: int, theme: Theme) -> list[Ro
         "ok": ("the script has ended; it did nothing with torch that could be shown", theme.text),
         "exception": (f"✗ the script stopped before any tensor operation: {exit_['exception']}", theme.error),
     }.get(exit_["status"], (f"nothing was recorded: the script was {exit_['status']}", theme.warning))
-    state = Segment("  ● LIVE", theme.bar + theme.good) if exit_["status"] == "running" else Segment("", theme.bar)
+    return message_page(trace, said, style, width, height, theme)
+
+
+def damaged_page(trace: Trace, error: Exception, width: int, height: int, theme: Theme) -> list[Row]:
+    """A moment that cannot be read; others may be."""
+    return message_page(trace, f"✗ {error}", theme.error, width, height, theme)
+
+
+def message_page(trace: Trace, said: str, style: Style, width: int, height: int, theme: Theme) -> list[Row]:
+    """One line where the panes would be."""
+    running = trace.header["exit"]["status"] == "running"
+    state = Segment("  ● LIVE", theme.bar + theme.good) if running else Segment("", theme.bar)
     script = Segment(f" {safe(str(trace.header['script'] or 'recording'))}", theme.bar + theme.strong)
     top = fit([Segment(" backstep ", theme.brand), script, state], width, theme.bar)
     blank: list[Row] = [[] for _ in range(max(0, height // 2 - 2))]

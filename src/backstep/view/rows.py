@@ -19,9 +19,15 @@ Row = list[Segment]
 HARMFUL = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 
 
+LONGEST = 1 << 14
+"""Characters of one text that are shown: more than the largest screen has cells."""
+
+
 @lru_cache(4096)
 def safe(text: str) -> str:
     """`text` without anything that moves a cursor or turns the writing round; a tab or line end becomes a space."""
+    if len(text) > LONGEST:
+        text = text[: LONGEST - 1] + "…"
     if text.isascii() and text.isprintable():
         return text
     return "".join(replaced(character) for character in text)
