@@ -19,7 +19,8 @@ PACKAGE = Path(__file__).parents[1] / "src" / "backstep"
 
 FLOORS = {
     "trace": set(),
-    "recorder": {"trace"},
+    "writer": {"trace"},
+    "recorder": {"trace", "writer"},
     "replay": {"trace"},
     "explain": {"trace", "replay"},
     "diagnose": {"trace", "replay", "explain"},
@@ -31,6 +32,7 @@ FLOORS = {
 
 THIRD_PARTY = {
     "trace": {"msgspec", "numpy"},
+    "writer": {"msgspec", "numpy"},
     "recorder": {"torch", "numpy", "msgspec"},
     "replay": {"numpy"},
     "explain": {"numpy"},

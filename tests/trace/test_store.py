@@ -291,13 +291,18 @@ def test_flipped_bytes_never_end_in_anything_but_a_refusal(tmp_path: Path, seed:
 
 
 def test_equal_payloads_are_stored_once(tmp_path: Path) -> None:
-    path = tmp_path / "t.backstep"
-    t = HandmadeTrace(path)
-    numbers = [float(n) for n in range(100)]
-    values = [t.value(t.tensor(), numbers) for _ in range(50)]
-    t.forward("stack", tuple(values), ())
-    t.close()
-    assert len({value.payload for value in values}) == 1
+    numbers = [float(n) for n in range(10_000)]
+    sizes = []
+    for count in (1, 50):
+        path = tmp_path / f"{count}.backstep"
+        t = HandmadeTrace(path)
+        values = tuple(t.value(t.tensor(), numbers) for _ in range(count))
+        t.forward("stack", values, ())
+        t.close()
+        sizes.append(path.stat().st_size)
+        with load(path) as trace:
+            assert all(value.values == numbers for value in trace.event(0).inputs)
+    assert sizes[1] < sizes[0] + 50 * 200
 
 
 def test_no_text_of_a_trace_is_ever_run(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ the hooks go in when the script's own `import torch` has finished.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
@@ -14,6 +15,7 @@ import json
 import os
 import signal
 import sqlite3
+import subprocess
 import sys
 import types
 from collections.abc import Callable, Sequence
@@ -56,10 +58,11 @@ class Run:
         from backstep.trace.file import create
 
         self._writer = create(self.path, force=bool(self.settings.get("force")))
+        self._process: Any = None
         script = self.target if self.settings.get("module") else os.path.basename(self.target)
         self._header = header_of(script, self.args, self.options, None)
         self._writer.write_header(self._header)
-        sys.meta_path.insert(0, TorchWatcher(self.torch_imported))
+        sys.meta_path.insert(0, TorchWatcher(self.torch_begins, self.torch_imported))
         # Registered first, so run last: what the script does at exit is recorded too.
         atexit.register(self.finish)
         os.register_at_fork(after_in_child=self._forked)
@@ -69,6 +72,16 @@ class Run:
             self.session.after_fork()
         else:
             self._writer.abandon()
+            if self._process is not None:
+                self._process.abandon()
+
+    def torch_begins(self) -> None:
+        """The script imports torch, which takes a second: time in which the process that writes can start."""
+        from backstep.recorder.outlet import Elsewhere
+        from backstep.writer.ring import Ring
+
+        with contextlib.suppress(OSError, ValueError, subprocess.SubprocessError):
+            self._process = Elsewhere(self.path, self._writer.lock, Ring(), self.options)
 
     def torch_imported(self) -> None:
         """The script's own `import torch` has finished. Whatever is wrong with us, the script goes on."""
@@ -86,7 +99,7 @@ class Run:
         from backstep.recorder.streams import Streams
 
         self._writer.write_header({"torch": str(torch.__version__)})
-        self.session = Session(self._writer, self.options, self._folder)
+        self.session = Session(self._writer, self.options, self._folder, self._process)
         self.session.scribe.start()
         self._remove.append(install_torch(self.session))
         if self.options.output:
@@ -106,6 +119,8 @@ class Run:
         while self._remove:
             self._remove.pop()()
         if self.session is None:
+            if self._process is not None:
+                self._process.close()
             self._writer.write_header({"exit": self.exit, "complete": True})
             self._writer.close()
         else:
@@ -144,7 +159,8 @@ class _Outer:
 class TorchWatcher(importlib.abc.MetaPathFinder):
     """Tells when torch has been imported, and leaves the import as it was."""
 
-    def __init__(self, imported: Callable[[], None]) -> None:
+    def __init__(self, begins: Callable[[], None], imported: Callable[[], None]) -> None:
+        self._begins = begins
         self._imported = imported
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: Any = None) -> Any:
@@ -155,7 +171,7 @@ class TorchWatcher(importlib.abc.MetaPathFinder):
         if spec is None or spec.loader is None:
             return spec
         loader: Any = spec.loader
-        imported = self._imported
+        begins, imported = self._begins, self._imported
 
         class Loader(importlib.abc.Loader):
             def create_module(self, spec: Any) -> Any:
@@ -163,6 +179,7 @@ class TorchWatcher(importlib.abc.MetaPathFinder):
 
             def exec_module(self, module: Any) -> None:
                 module.__spec__.loader = module.__loader__ = loader
+                begins()
                 loader.exec_module(module)
                 imported()
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.autograd.function import BackwardCFunction
 
-from backstep.recorder.snapshot import WIDENED, Pending, first_line, unreadable, wrapped
+from backstep.recorder.snapshot import WIDENED, first_line, unreadable, wrapped
 
 if TYPE_CHECKING:
     from backstep.recorder.session import Session
@@ -149,9 +149,7 @@ def kept(session: Session, form: str, data: torch.Tensor) -> Row:
     shape = tuple(data.shape)
     if not shape and data.is_floating_point() and data.device.type == "cpu":
         return (form, (), data.item(), -1, 0, name_of(data.dtype))
-    pending = Pending(data, True)
-    session.scribe.hold(pending.nbytes)
-    return (form, shape, None, pending, 0, name_of(data.dtype))
+    return (form, shape, None, session.camera.numbers.put(data, keep=True), 0, name_of(data.dtype))
 
 
 def name_of(dtype: torch.dtype) -> str:

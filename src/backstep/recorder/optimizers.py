@@ -159,8 +159,8 @@ class Optimizers:
         place = step.where.spot.place
         if held != leaves:
             self._known[optimizer] = (number, leaves)
-            session.scribe.tell(("optimizer", number, session.text(type(optimizer).__name__), place, leaves))
-        session.scribe.tell(("step", number, place))
+            session.scribe.tell("optimizer", number, session.text(type(optimizer).__name__), place, leaves)
+        session.scribe.tell("step", number, place)
 
     def _with_closure(self, step: Step, args: Any, kwargs: dict[str, Any]) -> Any:
         """What the user's closure does inside the step is recorded."""

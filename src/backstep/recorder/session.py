@@ -19,7 +19,8 @@ from backstep.recorder.callers import Callers
 from backstep.recorder.derivatives import derivative
 from backstep.recorder.frames import TORCH, Frames, Loops, Pass, Where
 from backstep.recorder.options import Options
-from backstep.recorder.scribe import BACKWARD_START, EXCEPTION, IN_OTHER, NOTE, UPDATE, Scribe
+from backstep.recorder.outlet import Elsewhere
+from backstep.recorder.scribe import BACKWARD_START, EXCEPTION, IN_OTHER, NOTE, UPDATE, Scribe, fit
 from backstep.recorder.snapshot import Camera, first_line, unseen
 from backstep.recorder.syntax import SourceFile
 from backstep.recorder.tensors import Tensors
@@ -50,10 +51,12 @@ class ThreadState(threading.local):
 class Session:
     """What is recorded goes through here: places, shots, positions."""
 
-    def __init__(self, writer: TraceWriter, options: Options, folder: str) -> None:
+    def __init__(
+        self, writer: TraceWriter, options: Options, folder: str, process: Elsewhere | None = None
+    ) -> None:
         self.options = options
         self.local_entries = options.local_entries
-        self.scribe = Scribe(writer, options)
+        self.scribe = Scribe(writer, options, process)
         self.text = self.scribe.text
         self.tensors = Tensors(self.scribe.tell, self.text, self.scribe.text_of)
         self.camera = Camera(options, self.tensors, self.scribe)
@@ -78,7 +81,7 @@ class Session:
 
     def _source_read(self, file: SourceFile) -> None:
         if file.lines:
-            self.scribe.tell(("source", file.shown, file.text))
+            self.scribe.source(file.shown, file.text)
 
     # places
 
@@ -96,16 +99,16 @@ class Session:
         number = next(self._contexts)
         # Activations are counted a thread; two threads must not share one.
         activation = (threading.get_native_id() << 32) + loop
-        self.scribe.tell(("begin", parent, activation, head, index, name, value, pending))
+        self.scribe.tell("begin", parent, activation, head, index, self.text(name), fit(value), pending)
         if self.window is not None:
             if not pending:
                 self._begun(self.window, head)
             elif self.options.keep_last is not None and self.window.is_training(head):
-                self.scribe.tell(("fetch",))
+                self.scribe.tell("fetch")
         return number
 
     def _bind(self, context: int, head: int, name: str, value: int | None) -> None:
-        self.scribe.tell(("bind", context, name, value))
+        self.scribe.tell("bind", context, self.text(name), fit(value))
         if self.window is not None:
             self._begun(self.window, head)
 
@@ -117,7 +120,7 @@ class Session:
             if window.count % keep == 0:
                 self.camera.epoch += 1  # nothing is taken over from iterations that are gone
             if window.wants(window.count - 1):
-                self.scribe.tell(("iteration", window.count - 1))
+                self.scribe.tell("iteration", window.count - 1)
 
     @property
     def loop_passes(self) -> list[Pass]:
@@ -146,7 +149,8 @@ class Session:
             return -1
         if self.scribe.full and not self._ended_early:
             self._end_early()
-        return self.scribe.hand_over((kind, phase, extent, where.spot.place, where.context, module, subject, row))
+        spot = where.spot
+        return self.scribe.hand_over(kind, phase, extent, spot.place, where.context, module, subject, row)
 
     def _is_wanted(self, window: Window, kind: int) -> bool:
         passes = self.loop_passes
@@ -170,7 +174,7 @@ class Session:
             if known is not None:
                 schema, formulas = known
                 told = tuple((self.text(argument), self.text(formula)) for argument, formula in formulas)
-                self.scribe.tell(("derivative", self.text(name), self.text(schema), told))
+                self.scribe.tell("derivative", self.text(name), self.text(schema), told)
         return self.text(name)
 
     # between two windows
@@ -267,7 +271,7 @@ class Session:
         self.settle_exception()
         self.enabled = self.closed = False
         if os.getpid() == self.pid:
-            self.scribe.finish({**header, "complete": self.scribe.failure is None})
+            self.scribe.finish(header)
 
 
 def wanted_by(options: Options) -> Wanted:

@@ -1,7 +1,7 @@
 """Tensors at the border: what is recorded of one is taken here, as it is now, and nothing of it changes.
 
-A shot is the row of a value as the file has it, a tuple. Its numbers are a clone, `Pending`, until the writer's
-thread makes a payload of them; of a tensor that cannot have changed since the last shot they are taken over.
+A shot is the row of a value as the file has it, a tuple. Its numbers are copied at once; of a tensor that cannot have
+changed since the last shot they are taken over.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 from torch._subclasses.fake_tensor import FakeTensor
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from backstep.recorder.calls import UNINITIALISED
+from backstep.recorder.numbers import Layout, Numbers
 from backstep.recorder.options import Options
 from backstep.recorder.scribe import Scribe
 from backstep.recorder.tensors import Entry, Tensors
-from backstep.trace.records import Meta, PayloadRow, SummaryRow
+from backstep.trace.records import Meta
 
 Shot = tuple[int, int, int, int, Any, Any, int]
 """`trace.records.ValueRow` as a tuple; a tuple costs a tenth of it, and they are made by the dozen for each op."""
@@ -28,8 +28,6 @@ INTEGERS = (torch.int8, torch.uint8, torch.int16, torch.int32, torch.int64)
 IN_THE_ROW = frozenset({torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.bool, *INTEGERS})
 """A single number of these types lies in the row itself."""
 OWN_TYPES = frozenset({torch.Tensor, torch.nn.Parameter})
-NUMPY = frozenset({torch.float32, torch.float64, torch.bool, *INTEGERS})
-"""Types that numpy has as they are."""
 WIDENED = {torch.bfloat16: torch.float32, torch.float16: torch.float32, torch.complex32: torch.complex64}
 MOST_SHARED = 4096
 """Addresses of memory that others may write, beyond which every memory is taken for such."""
@@ -56,34 +54,10 @@ class unseen:
         self._function.__exit__(*error)
 
 
-class Pending:
-    """Numbers on their way: a clone, until the writer has made a payload of it, and then the payload's number."""
-
-    __slots__ = ("data", "keep", "number")
-
-    def __init__(self, data: torch.Tensor, keep: bool) -> None:
-        self.data: torch.Tensor | None = data
-        self.keep = keep
-        self.number = -1
-
-    @property
-    def nbytes(self) -> int:
-        return 0 if self.data is None else self.data.nbytes
-
-    def take(self) -> PayloadRow:
-        """What is stored of it; the clone goes."""
-        data, self.data = self.data, None
-        assert data is not None
-        try:
-            return payload_of(to_array(data), keep=self.keep)
-        except Exception:  # one tensor that cannot be read must not end the writing of all others
-            return PayloadRow("<f8", None, SummaryRow(None, None, None, None, None, 0, 0, 0))
-
-
 class Kind:
     """What is the same for all tensors of one shape, dtype, layout, device and place in the graph."""
 
-    __slots__ = ("keep", "key", "number", "omitted", "scalar", "strided", "trusted")
+    __slots__ = ("keep", "key", "layout", "number", "odd", "omitted", "scalar", "strided", "trusted")
 
     key: tuple[Any, ...]
     number: int
@@ -91,6 +65,10 @@ class Kind:
     scalar: bool
     """Its number lies in the row."""
     strided: bool
+    layout: Layout | None
+    """How its numbers are copied, if they lie in this machine's memory."""
+    odd: bool
+    """Not all of its kind have numbers that can be read."""
     keep: bool
     omitted: int
     """Why no values are kept, if none are; a text's number."""
@@ -106,6 +84,8 @@ class Camera:
         self._entries = tensors.entries
         self._kept = options.kept_elements
         self._scribe = scribe
+        self.numbers = Numbers(scribe)
+        self._reach = None if options.keep_last is None else scribe.tell
         self._text: Callable[[str], int] = scribe.text
         self._kinds: dict[tuple[Any, ...], Kind] = {}
         self._by_number: dict[int, Kind] = {}
@@ -185,7 +165,7 @@ class Camera:
         try:
             if kind is None:
                 kind = self._new_kind(key)
-            if self._empty or type(tensor) not in OWN_TYPES or wrapped(tensor):
+            if kind.odd or self._empty or type(tensor) not in OWN_TYPES or wrapped(tensor):
                 reason = self._reason(tensor)
                 if reason:
                     return (entry.number, version, name, kind.number, None, -1, self._text(reason))
@@ -197,13 +177,14 @@ class Camera:
                 and (kind.trusted or counted or (flowing and entry.payload_flow == self.flow))
                 and not (self._shared and self._is_shared(tensor))
             ):
+                if self._reach is not None:
+                    self._reach("reach", entry.payload)
                 return (entry.number, version, name, kind.number, None, entry.payload, kind.omitted)
-            payload = Pending(self._clone(tensor, kind), kind.keep)
+            payload = self._copy(tensor, kind)
         except Exception as error:
             kind = kind or self._new_kind((*key[:4], torch.strided, torch.device("cpu")))
             why = self._text(f"cannot be read: {first_line(error)}")
             return (entry.number, version, name, kind.number, None, -1, why)
-        self._scribe.hold(payload.nbytes)
         entry.payload, entry.payload_version = payload, version
         entry.payload_epoch, entry.payload_flow = self.epoch, self.flow
         return (entry.number, version, name, kind.number, None, payload, kind.omitted)
@@ -212,7 +193,7 @@ class Camera:
         """A tensor that may be another one's memory, seen otherwise: then its numbers need no second copy."""
         entry = self._tensors.called(tensor, name)
         payload = shot[PAYLOAD]
-        if isinstance(payload, Pending) and self._same_numbers(tensor, original, in_order=payload.keep):
+        if payload >= 0 and self._same_numbers(tensor, original, in_order=self._by_number[shot[META]].keep):
             entry.payload, entry.payload_version = payload, tensor._version
             entry.payload_epoch, entry.payload_flow = self.epoch, self.flow
         return self.shoot(tensor, entry, name or entry.name_number, flowing=True)
@@ -248,6 +229,8 @@ class Camera:
         kind.keep = numel <= self._kept
         kind.omitted = 0 if kind.keep else self._text(f"{numel} elements, more than {self._kept} are kept as a summary")
         kind.trusted = requires_grad
+        kind.odd = device.type == "meta" or dtype not in IN_THE_ROW
+        kind.layout = Layout(shape, dtype) if kind.strided and device.type == "cpu" and Layout.suits(dtype) else None
         self._kinds[key] = self._by_number[kind.number] = kind
         return kind
 
@@ -257,16 +240,19 @@ class Camera:
             return "uninitialised memory"
         return reason
 
-    def _clone(self, tensor: torch.Tensor, kind: Kind) -> torch.Tensor:
+    def _copy(self, tensor: torch.Tensor, kind: Kind) -> int:
+        """The number of the payload that a tensor's numbers become."""
+        if kind.layout is not None and type(tensor) in OWN_TYPES:
+            return self.numbers.put_as(tensor, kind.layout, keep=kind.keep)
         if kind.strided:
             with below_autograd():
                 data = tensor.clone()
             if type(data) is not torch.Tensor or is_functional(data):
                 raise TypeError("its clone has no values either")
-            return data
+            return self.numbers.put(data, keep=kind.keep)
         # Reading a sparse tensor can count as a change of it.
         with torch.autograd.grad_mode._unsafe_preserve_version_counter(tensor), below_autograd():
-            return tensor.to_dense()
+            return self.numbers.put(tensor.to_dense(), keep=kind.keep)
 
 
 def key_of_odd(tensor: torch.Tensor) -> tuple[Any, ...]:
@@ -313,25 +299,3 @@ def unreadable(tensor: torch.Tensor) -> str:
 def first_line(error: BaseException) -> str:
     text = str(error).strip()
     return f"{type(error).__name__}: {text.splitlines()[0]}" if text else type(error).__name__
-
-
-def to_array(tensor: torch.Tensor) -> np.ndarray[Any, Any]:
-    """The numbers of a clone, little-endian and contiguous; half precision widened."""
-    if tensor.dtype in NUMPY and tensor.is_cpu and not tensor.requires_grad and tensor.is_contiguous():
-        array: np.ndarray[Any, Any] = tensor.numpy()
-        return array
-    with unseen(), below_autograd():
-        tensor = tensor.detach().resolve_conj().resolve_neg()
-        tensor = tensor.to(WIDENED.get(tensor.dtype, tensor.dtype)).cpu().contiguous()
-        array = tensor.numpy()
-    return array
-
-
-def payload_of(array: np.ndarray[Any, Any], *, keep: bool) -> PayloadRow:
-    """What is stored of an array: its numbers, or its summary alone."""
-    if keep:
-        return PayloadRow(array.dtype.str, array.tobytes(), None)
-    from backstep.trace.event import summarize
-
-    s = summarize(array)
-    return PayloadRow(array.dtype.str, None, SummaryRow(s.min, s.max, s.mean, s.std, s.norm, s.zeros, s.nan, s.inf))

@@ -45,7 +45,7 @@ class Tensors:
     """The registry. `tell` passes on what the trace must know: leaves, names, whose gradient a tensor is."""
 
     def __init__(
-        self, tell: Callable[[tuple[Any, ...]], None], text: Callable[[str], int], text_of: Callable[[int], str]
+        self, tell: Callable[..., None], text: Callable[[str], int], text_of: Callable[[int], str]
     ) -> None:
         self.entries: dict[int, Entry] = {}
         """By `id()` of the live tensor; for the hottest look-ups, which cannot afford a call."""
@@ -110,7 +110,7 @@ class Tensors:
         if not entry.leaf:
             entry.leaf = True
             self._call(entry, self._unique(entry, entry.name or name or f"tensor {entry.number}"))
-            self._tell(("leaf", entry.number, entry.name_number))
+            self._tell("leaf", entry.number, entry.name_number)
         return entry
 
     def rename(self, entry: Entry, name: str, rank: int) -> None:
@@ -123,10 +123,10 @@ class Tensors:
                 return
             self._taken.pop(entry.name, None)
             self._call(entry, self._unique(entry, name))
-            self._tell(("leaf", entry.number, entry.name_number))
+            self._tell("leaf", entry.number, entry.name_number)
         elif entry.name != name:
             self._call(entry, name)
-            self._tell(("name", entry.number, entry.name_number))
+            self._tell("name", entry.number, entry.name_number)
 
     def _unique(self, entry: Entry, name: str) -> str:
         candidate, number = name, 2
@@ -139,5 +139,5 @@ class Tensors:
         entry = self.entry(tensor, f"{leaf.name}.grad")
         if entry.grad_of is not leaf:
             entry.grad_of = leaf
-            self._tell(("grad_of", entry.number, leaf.number))
+            self._tell("grad_of", entry.number, leaf.number)
         return entry

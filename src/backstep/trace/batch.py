@@ -6,7 +6,7 @@ import hashlib
 import struct
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -79,17 +79,17 @@ class Interned(Generic[T]):
         """What has this number."""
         return self._things[number]
 
+    def add(self, things: list[T]) -> None:
+        """Things that were numbered elsewhere, in this order."""
+        self.fresh += things
+
     def take(self) -> tuple[T, ...]:
+        """The things that no batch has taken yet."""
         if not self.fresh:
             return ()
         with self._lock:
             taken, self.fresh = tuple(self.fresh), []
         return taken
-
-
-def unresolved(thing: Any) -> int:
-    """There is nothing in a row that would have to be asked for its payload."""
-    raise TypeError(f"{type(thing).__name__} is no part of a row")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +107,11 @@ class BatchBuilder:
     """Collects events and writes them as one batch. The tables grow with the source, not with the run,
     but for `contexts`, which has a small row for each pass of a loop and forgets it once it is written."""
 
-    def __init__(self, writer: TraceWriter, resolve: Callable[[Any], int] = unresolved) -> None:
-        """`resolve` gives the payload's number of what stands in a row in its place."""
+    def __init__(self, writer: TraceWriter, *, refer_back: bool = True) -> None:
+        """`refer_back`: a payload may refer to an equal one of an earlier batch, which then must stay."""
         self._writer = writer
+        self._refer_back = refer_back
         self._encoder = msgspec.msgpack.Encoder()
-        self._row_encoder = msgspec.msgpack.Encoder(enc_hook=resolve)
         self.strings: Interned[str] = Interned("")
         self.metas: Interned[Meta] = Interned()
         self.sites: Interned[SiteRow] = Interned()
@@ -131,6 +131,7 @@ class BatchBuilder:
         self._payload_base = 0
         self._reached: set[int] = set()
         self._known: OrderedDict[bytes, int] = OrderedDict()
+        self._first_equal: OrderedDict[int, int] = OrderedDict()
 
     def _begin(self) -> None:
         self._first = self.position
@@ -148,20 +149,25 @@ class BatchBuilder:
         return len(self._events) + len(self._payloads)
 
     def payload(self, row: PayloadRow) -> int:
-        """The number of this payload: the old one's if an equal one was stored not long ago."""
+        """Adds a payload; returns its number. One equal to another of not long ago takes a few bytes."""
         encoded = self._encoder.encode(row)
         key = encoded if len(encoded) <= 64 else hashlib.blake2b(encoded, digest_size=16).digest()
-        number = self._known.get(key)
-        if number is not None:
-            self._known.move_to_end(key)
-            return self.reach(number)
         number = self._payload_base + len(self._offsets) - 1
+        earlier = self._known.get(key)
+        if earlier is not None:
+            remember(self._first_equal, number, self.first_equal(earlier))
+        if earlier is not None and (self._refer_back or earlier >= self._payload_base):
+            self._known.move_to_end(key)
+            encoded = self._encoder.encode(PayloadRow("", None, None, earlier))
+        else:
+            remember(self._known, key, number)
         self._payloads += encoded
         self._offsets.append(len(self._payloads))
-        self._known[key] = number
-        if len(self._known) > REMEMBERED_PAYLOADS:
-            self._known.popitem(last=False)
         return number
+
+    def first_equal(self, number: int) -> int:
+        """The first of the payloads that are equal to this one, as far as is remembered."""
+        return self._first_equal.get(number, number)
 
     def reach(self, number: int) -> int:
         """An event that is added next needs this payload, which an earlier batch may hold; returns it."""
@@ -185,8 +191,12 @@ class BatchBuilder:
         self, kind: int, phase: int, extent: int, place: int, context: int, module: int, subject: int, row: Any
     ) -> int:  # fmt: skip
         """The same with everything numbered already; `row` is an event's row, or the tuple that it is encoded as."""
-        self._columns += PACK_COLUMNS(kind, phase, extent, place, context, module, subject, len(self._events))
-        self._row_encoder.encode_into(row, self._events, -1)
+        return self.put_encoded((kind, phase, extent, place, context, module, subject), self._encoder.encode(row))
+
+    def put_encoded(self, columns: Sequence[int], row: bytes) -> int:
+        """The same with the columns in their order, and the row as it lies in the file."""
+        self._columns += PACK_COLUMNS(*columns, len(self._events))
+        self._events += row
         self.count += 1
         self.position += 1
         return self.position - 1
@@ -226,6 +236,9 @@ class BatchBuilder:
         self._writer.write_batch(batch, events, payloads, header or {})
         return flushed
 
-    def forget_payloads(self) -> None:
-        """Equal payloads are no longer known: the rows that hold them may go."""
-        self._known.clear()
+
+def remember(table: OrderedDict[Any, int], key: Hashable, number: int) -> None:
+    """Puts it in a table that forgets its oldest."""
+    table[key] = number
+    if len(table) > REMEMBERED_PAYLOADS:
+        table.popitem(last=False)

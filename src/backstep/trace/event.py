@@ -9,8 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
+
+from backstep.trace.moments import Moments
 
 if TYPE_CHECKING:
     from backstep.trace.trace import Trace
@@ -137,45 +140,9 @@ class Summary(Record):
 
 def summarize(array: Array) -> Summary:
     """The summary of an array: bool counts as 0 and 1, complex by absolute value."""
-    flat = np.abs(array.ravel()) if np.iscomplexobj(array) else array.ravel()
-    if flat.dtype.kind not in "f":
-        flat = flat.astype(np.float64)
-    with np.errstate(over="ignore", invalid="ignore"):
-        return _summarize(flat) or _summarize_finite_part(flat)
-
-
-def _summarize(flat: Array) -> Summary | None:
-    """The summary, in few passes, since a recorder makes one of every large tensor; None unless all is finite."""
-    if not flat.size:
-        return Summary(None, None, None, None, None, 0, 0, 0)
-    numbers = flat.astype(np.float64, copy=False)
-    square = float((numbers * numbers).sum())  # not `dot`, whose threads would take the script's cores
-    if not math.isfinite(square):
-        return None
-    mean = float(numbers.sum()) / flat.size
-    variance = square / flat.size - mean * mean
-    if variance < CANCELLED * mean * mean:
-        variance = float(np.square(numbers - mean).sum()) / flat.size
-    low, high = float(flat.min()), float(flat.max())
-    zeros = int(np.count_nonzero(flat == 0)) if low <= 0 <= high else 0
-    return Summary(low, high, mean, math.sqrt(max(variance, 0.0)), math.sqrt(square), zeros, 0, 0)
-
-
-CANCELLED = 1e-6
-"""A variance so small against the squared mean has lost digits to their difference."""
-
-
-def _summarize_finite_part(flat: Array) -> Summary:
-    finite = np.isfinite(flat)
-    kept = flat[finite].astype(np.float64)
-    nan = int(np.isnan(flat).sum())
-    inf = flat.size - kept.size - nan
-    if not kept.size:
-        return Summary(None, None, None, None, None, 0, nan, inf)
-    norm = float(np.sqrt(np.square(kept).sum()))
-    zeros = int((kept == 0).sum())
-    low, high, mean, std = float(kept.min()), float(kept.max()), float(kept.mean()), float(kept.std())
-    return Summary(low, high, mean, std, norm, zeros, nan, inf)
+    moments = Moments()
+    moments.add(array)
+    return Summary(*msgspec.structs.astuple(moments.row()))
 
 
 def summarize_number(number: float) -> Summary:

@@ -61,22 +61,32 @@ class Batch:
 
 
 class TraceWriter:
-    """The writing side of a file. Used from one thread at a time."""
+    """The writing side of a file. Used from one thread at a time; in one process, then perhaps in another."""
 
-    def __init__(self, path: Path) -> None:
-        """A new trace. FileExistsError where something is already, or another recording begins."""
+    def __init__(self, path: Path, *, lock: int | None = None) -> None:
+        """A new trace, or going on with one whose `lock`, a descriptor, has been handed down.
+
+        FileExistsError where something is already, or another recording begins.
+        """
         self.path = path
+        self._pid = os.getpid()
+        if lock is not None:
+            self.lock = lock
+            self._connect()
+            return
         # Locked before it is a trace: who reads it from then on sees that it is being written.
-        self._lock = take(path)
-        self._ballast = reserve(path.parent)
-        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self.lock = take(path)
+        self._connect()
+        self._connection.executescript(SCHEMA)
+
+    def _connect(self) -> None:
+        self._ballast = reserve(self.path.parent)
+        self._connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
         self._connection.execute("PRAGMA page_size=8192")
         self._connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
         self._connection.execute(f"PRAGMA user_version={FORMAT_VERSION}")
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=OFF")
-        self._connection.executescript(SCHEMA)
-        self._pid = os.getpid()
 
     def write_header(self, values: dict[str, Any]) -> None:
         """Sets the given keys of the header."""
@@ -90,7 +100,7 @@ class TraceWriter:
         self, batch: Batch, events: bytes, payloads: tuple[int, int, bytes, bytes] | None, header: dict[str, Any]
     ) -> None:
         """Adds a batch, the payloads that its events need (`(id, count, offsets, data)`) and the header's changes."""
-        if not os.fstat(self._lock).st_nlink:
+        if not os.fstat(self.lock).st_nlink:
             raise FileNotFoundError(f"{self.path} was removed")
         with self._transaction():
             if payloads is not None:
@@ -120,9 +130,7 @@ class TraceWriter:
 
     def stop(self, header: dict[str, Any]) -> None:
         """Says in the header why nothing more is written; on a full disk what was set aside makes room for it."""
-        if self._ballast is not None:
-            self._ballast.close()
-            self._ballast = None
+        self._give_back()
         with contextlib.suppress(sqlite3.Error):
             self.write_header(header)
 
@@ -144,13 +152,25 @@ class TraceWriter:
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._connection.execute("PRAGMA journal_mode=DELETE")
         self._connection.close()
-        os.close(self._lock)
-        if self._ballast is not None:
-            self._ballast.close()
+        self._give_back()
+        self.abandon()
+
+    def hand_over(self) -> None:
+        """Another process goes on with the file. It stays locked here too: as long as either has the lock, it grows."""
+        self._connection.close()
+        self._give_back()
 
     def abandon(self) -> None:
-        """In a forked child: lets go of the lock, so that a trace whose recorder has died is not called running."""
-        os.close(self._lock)
+        """Lets go of the lock: in a forked child, so that a trace whose recorder has died is not called running."""
+        lock, self.lock = self.lock, -1
+        if lock >= 0:
+            os.close(lock)
+
+    def _give_back(self) -> None:
+        """What was set aside of the disk."""
+        if self._ballast is not None:
+            self._ballast.close()
+            self._ballast = None
 
 
 def create(path: Path, *, force: bool) -> TraceWriter:

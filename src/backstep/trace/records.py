@@ -108,6 +108,8 @@ class PayloadRow(Row, frozen=True):
     dtype: str
     values: bytes | None
     summary: SummaryRow | None
+    same: int = NONE
+    """An earlier payload that holds the same; nothing is stored a second time."""
 
 
 class SiteRow(Row, frozen=True):

@@ -502,6 +502,14 @@ class Trace:
 
     def payload(self, number: int) -> Payload:
         """The payload with this number."""
+        row = self._payload_row(number)
+        if row.same >= 0:
+            row = self._payload_row(row.same)
+        if row.same >= 0:
+            raise TraceError(f"{self.path}: payload {number} is damaged: it refers to one that refers to another")
+        return Payload(row)
+
+    def _payload_row(self, number: int) -> PayloadRow:
         with self._lock:
             for base, (offsets, data) in self._payload_blobs.items():  # noqa: B007
                 if base <= number < base + len(offsets) - 1:
@@ -516,7 +524,7 @@ class Trace:
                 self._payload_blobs[base] = (offsets, data)
             encoded = data[int(offsets[number - base]) : int(offsets[number - base + 1])]
         try:
-            return Payload(self._payload_decoder.decode(encoded))
+            return self._payload_decoder.decode(encoded)
         except (msgspec.MsgspecError, ValueError) as error:
             raise TraceError(f"{self.path}: payload {number} is damaged: {error}") from None
 

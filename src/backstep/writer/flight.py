@@ -13,7 +13,7 @@ from backstep.trace.file import TraceWriter
 
 
 class Flight:
-    """Used by the writer's thread: told where iterations begin and what was written, it lets the oldest go."""
+    """Told where iterations begin and what was written, it lets the oldest go."""
 
     def __init__(self, writer: TraceWriter, keep: int) -> None:
         self._writer = writer

@@ -1,0 +1,81 @@
+"""Memory that the recorder and its writer share: numbers go round in it, and each is let go when it has been written.
+
+One side allocates, the other frees, both in the same order. Where nothing is free the recorder waits, and so memory
+does not grow with a run.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import tempfile
+import time
+from collections.abc import Callable
+
+CAPACITY = 256 << 20
+"""Bytes. The system gives the memory when it is first written, so that a small recording has little of it."""
+LARGEST = CAPACITY // 8
+"""Bytes of the largest piece; larger numbers go in several."""
+HEAD = 4096
+ALIGNMENT = 64
+
+TAIL, WRITTEN, FULL = range(3)
+"""Words of the head: up to where the ring is free again; events that can be read; whether the file may not grow."""
+
+
+class Ring:
+    """Offsets only grow; where they lie in memory is their remainder."""
+
+    def __init__(self, descriptor: int | None = None) -> None:
+        """A new one, or with a descriptor the other side's."""
+        self.descriptor = _anonymous_file() if descriptor is None else descriptor
+        """None where no memory can be shared with another process."""
+        self.memory = mmap.mmap(-1 if self.descriptor is None else self.descriptor, HEAD + CAPACITY)
+        self._words = memoryview(self.memory)[:HEAD].cast("q")
+        self._head = 0
+
+    def word(self, index: int) -> int:
+        return self._words[index]
+
+    def put_word(self, index: int, value: int) -> None:
+        self._words[index] = value
+
+    def allocate(self, size: int, gone: Callable[[], bool]) -> int:
+        """Where so many bytes can be written, in one piece; waits for them, unless the writer has gone."""
+        head = self._head
+        lies = head % CAPACITY
+        if lies + size > CAPACITY:
+            head += CAPACITY - lies
+        end = head + -(-size // ALIGNMENT) * ALIGNMENT
+        while end - self._words[TAIL] > CAPACITY and not gone():
+            time.sleep(0.0005)
+        self._head = end
+        return head
+
+    def used(self) -> int:
+        """Bytes that have not been written yet."""
+        return self._head - self._words[TAIL]
+
+    def piece(self, offset: int, size: int) -> memoryview:
+        """The bytes from an offset on."""
+        begin = HEAD + offset % CAPACITY
+        return memoryview(self.memory)[begin : begin + size]
+
+    def free(self, offset: int, size: int) -> None:
+        """All up to the end of this piece has been written."""
+        self._words[TAIL] = offset + -(-size // ALIGNMENT) * ALIGNMENT
+
+
+def _anonymous_file() -> int | None:
+    """A file without a name, as large as the ring; None where files may not be so large."""
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("backstep")
+    else:
+        descriptor, name = tempfile.mkstemp(prefix="backstep-")
+        os.unlink(name)
+    try:
+        os.ftruncate(descriptor, HEAD + CAPACITY)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
