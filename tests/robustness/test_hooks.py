@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import torch
 from torch import nn
 
+from backstep.trace.verify import verify
 from tests.robustness.twice import assert_gradients, equals, gradients_of, needed, run_twice
 
 
@@ -57,6 +59,35 @@ def test_hooks_on_tensors_and_nodes() -> None:
     assert equals(arrived.arrived, told["leaf"][0] * 0.5) and equals(arrived.after, gradient)
     assert needed(exponential)[0].hooked and needed(product)[0].hooked
     assert equals(needed(exponential)[0].downstream, told["h first"][0]), "what the node's own hook made of it"
+
+
+def test_hook_on_a_node_that_replaces_a_gradient() -> None:
+    """The edge is told to be hooked, with what flowed on; one that gives the same tensor back, or nothing, is not."""
+
+    def program() -> Any:
+        w, v = torch.tensor([1.0, 2.0], requires_grad=True), torch.tensor([3.0, 4.0], requires_grad=True)
+        product = w * v
+        handles = [
+            product.grad_fn.register_hook(lambda left, arrived: None),
+            product.grad_fn.register_hook(lambda left, arrived: (left[0] * 10, left[1])),
+        ]
+        hooks = handles[0].hooks_dict_ref()
+        product.exp().sum().backward(retain_graph=True)
+        left_behind = list(hooks) == [handle.id for handle in handles]
+        handles[1].remove()
+        product.sum().backward()
+        return w.grad, v.grad, left_behind
+
+    twice = run_twice(program, hooks=True)
+    (w, v, left_behind), _ = twice.bare
+    assert left_behind
+    assert_gradients(twice, {"w": w, "v": v})
+    first, second = twice.nodes("MulBackward0")
+    assert [edge.hooked for edge in first.edges] == [True, False]
+    assert [edge.hooked for edge in second.edges] == [False, False]
+    upstream, local, downstream = first.upstream[0].array, first.edges[0].local.array, first.edges[0].downstream.array
+    assert downstream == pytest.approx(10 * upstream * local)
+    assert verify(twice.trace).edges.unchecked == {"a user's hook replaced the gradient": 1}
 
 
 def test_post_accumulate_hook_that_changes_the_gradient() -> None:
@@ -143,12 +174,13 @@ def test_hooks_on_modules() -> None:
         model(x).square().sum().backward()
         return order, gradients_of(model) | {"x": x.grad}
 
-    twice = run_twice(program)
+    twice = run_twice(program, hooks=True)
     (order, gradients), _ = twice.bare
     assert order == ["pre", "forward", "kwargs", "backward pre", "backward"]
     assert_gradients(twice, gradients)
     wrappers = twice.nodes("BackwardHookFunctionBackward")
-    assert len(wrappers) == 2
+    assert len(wrappers) == 2 and all(edge.hooked for event in wrappers for edge in needed(event))
+    assert sum(edge.hooked for event in twice.events("backward") for edge in event.edges) == 2
     assert {twice.twin(event).op for event in wrappers} == {"BackwardHookFunction"}
 
 

@@ -49,7 +49,7 @@ class Pass:
         self.where = where
         self.handles: list[Any] = []
         self.beside_own_hooks: list[Any] = []
-        """The post-accumulate hooks of leaves that have some of the user's, and among them one of ours."""
+        """The hooks of leaves and nodes that have some of the user's, and among them one of ours."""
         self.leaves: dict[Any, torch.Tensor] = {}
         """The leaf of each `AccumulateGrad` node."""
         self.graph: GraphOfPass | None = None
@@ -88,17 +88,15 @@ class Pass:
                 handles.append(node.register_hook(leaf.after))
                 own = getattr(variable, "_post_accumulate_grad_hooks", None)
                 if own:
-                    # The user's run before the node's hooks, and may change what was accumulated.
-                    # C++ goes by the order in which they were put in.
-                    others = list(own.items())
-                    own.clear()
-                    own[OURS] = leaf.accumulated
-                    own.update(others)
-                    self.beside_own_hooks.append(own)
+                    self._put_first(own, leaf.accumulated)  # the user's may change what was accumulated
                 continue
             targets = node.next_functions
             run = NodeRun(self, node, targets)
-            handles.append(node.register_hook(run.after))
+            handle = node.register_hook(run.after)
+            handles.append(handle)
+            hooks = handle.hooks_dict_ref()
+            if hooks is not None and len(hooks) > 1:
+                self._put_first(hooks, run.computed)  # the user's may replace what the node has computed
             if isinstance(node, BackwardCFunction):
                 # Its `backward` is the user's, who may write into what arrives.
                 handles.append(node.register_prehook(run.before))
@@ -106,6 +104,14 @@ class Pass:
                 if parent is not None and parent not in seen:
                     seen.add(parent)
                     stack.append(parent)
+
+    def _put_first(self, hooks: Any, hook: Callable[..., None]) -> None:
+        """Puts a hook of ours before the user's: C++ goes by the order in which they were put in."""
+        others = list(hooks.items())
+        hooks.clear()
+        hooks[OURS] = hook
+        hooks.update(others)
+        self.beside_own_hooks.append(hooks)
 
     def remove(self) -> None:
         for handle in self.handles:
@@ -138,13 +144,15 @@ class alone:
 class NodeRun:
     """A node in a pass. One hook sees both sides: it runs when the node has, before what it saved is let go."""
 
-    __slots__ = ("_arrived", "_node", "_pass", "_targets")
+    __slots__ = ("_arrived", "_computed", "_node", "_pass", "_targets")
 
     def __init__(self, backward: Pass, node: Any, targets: Any) -> None:
         self._pass = backward
         self._node = node
         self._targets = targets
         self._arrived: tuple[Shot | None, ...] | None = None
+        self._computed: list[tuple[torch.Tensor | None, int]] = []
+        """Each gradient that the node computed, and its version, where hooks of the user's come next."""
 
     def before(self, grads: Any) -> None:
         session = self._pass.session
@@ -159,6 +167,20 @@ class NodeRun:
         return tuple(
             None if grad is None else gradient(grad, names.get(output, unnamed)) for output, grad in enumerate(grads)
         )
+
+    def computed(self, left: Any, _: Any) -> None:
+        self._computed = [(grad, 0 if grad is None else grad._version) for grad in left]
+
+    def _replaced(self, left: Any) -> list[int]:
+        """Which of the gradients are not what the node computed."""
+        pairs = enumerate(zip(self._computed, left, strict=False))
+        replaced = [
+            index
+            for index, ((grad, version), now) in pairs
+            if now is not grad or (grad is not None and grad._version != version)
+        ]
+        self._computed.clear()
+        return replaced
 
     def after(self, left: Any, arrived: Any) -> None:
         session = self._pass.session
@@ -207,6 +229,9 @@ class NodeRun:
             else:
                 downstream = camera.gradient(grad, called)
             edges.append((label, to, output, leaf, locals_.get(index), downstream, 0, why if grad is None else 0))
+        if self._computed:
+            for index in self._replaced(left):
+                edges[index] = (*edges[index], True)
         unseen_ = 0 if twin.position >= 0 else session.text(reason(session, node))
         row = (
             "backward", backward.number, twin.node, session.node_name(name), twin.position, unseen_, upstream,

@@ -74,8 +74,18 @@ def arrivals(rows: Mapping[int, EventRow]) -> Iterator[Arrival]:
 
 
 def find_hooked(trace: Trace, rows: Mapping[int, EventRow]) -> frozenset[tuple[int, int]]:
-    """The edges `(position, index)` among the rows of one pass whose sum is not what arrived at their target."""
-    return frozenset(edge for one in arrivals(rows) if adds_up(trace, one) is False for edge in one.edges)
+    """The edges `(position, index)` among the rows of one pass whose gradient a hook replaced.
+
+    The recorder tells of a hook on the node; after one on a tensor, a sum is not what arrived at its target.
+    """
+    told = {
+        (position, index)
+        for position, row in rows.items()
+        if isinstance(row, Backward)
+        for index, edge in enumerate(row.edges)
+        if edge.hooked
+    }
+    return frozenset(told.union(edge for one in arrivals(rows) if adds_up(trace, one) is False for edge in one.edges))
 
 
 def adds_up(trace: Trace, arrival: Arrival) -> bool | None:

@@ -87,6 +87,8 @@ class EdgeRow(Row, frozen=True):
     downstream: ValueRow | None
     formula: int
     why: int
+    hooked: bool = False
+    """A hook on the node replaced what it had computed; of hooks on tensors the sums tell."""
 
 
 class SummaryRow(Row, frozen=True):
