@@ -1,4 +1,7 @@
-"""backstep: see backpropagation happen. Importing this loads neither torch nor textual."""
+"""backstep: see backpropagation happen. Importing this loads neither torch nor textual.
+
+PYTEST_DONT_REWRITE: under `backstep run -m pytest` this is imported before pytest, which would warn of it.
+"""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ from backstep.recorder.options import Options
 from backstep.recorder.recording import Recording
 from backstep.trace.event import Event
 from backstep.trace.verify import verify
+from tests.processes import python
 
 
 def events(recording: Any, kind: str) -> list[Event]:
@@ -321,3 +322,29 @@ def test_all_detail_shows_what_an_optimizer_computes(optimizer_of: Any) -> None:
     inner = [event for event in detailed if event.kind == "forward" and event.phase == "update"]
     assert inner and not [event for event in events if event.kind == "forward" and event.phase == "update"]
     assert [e.kind for e in detailed if e not in inner] == [e.kind for e in events]
+
+
+ALONE = """
+import os, sys
+import torch
+import backstep
+
+with backstep.record() as recording:
+    w = torch.ones(2, requires_grad=True)
+    (w * 2).sum().backward()
+child = os.fork()
+if not child:
+    sys.exit()
+os.waitpid(child, 0)
+print(len(recording.trace.events), recording.path)
+"""
+
+
+def test_a_recording_without_a_path_goes_without_a_word(tmp_path: Path) -> None:
+    """Not with a forked child, only with the process; whose end says nothing, with all warnings on."""
+    script = tmp_path / "alone.py"
+    script.write_text(ALONE)
+    done = python(script, cwd=tmp_path, PYTHONWARNINGS="error::ResourceWarning")
+    assert (done.stderr, done.code) == ("", 0)
+    count, path = done.stdout.split()
+    assert int(count) == 8 and not Path(path).parent.exists()

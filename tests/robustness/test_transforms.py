@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.func import functional_call, grad, jacrev, jvp, vmap
+from torch.func import functional_call, grad, hessian, jacrev, jvp, vmap
 
 from tests.robustness.twice import assert_gradients, equals, gradients_of, needed, run_twice
 
@@ -41,12 +41,12 @@ def test_per_sample_gradients() -> None:
     assert unread and all(value.omitted for value in unread)
 
 
-@pytest.mark.xfail(strict=True, reason="nodes of torch.func's outer level are told to be another thread's")
 def test_transforms_of_a_function() -> None:
     """Jacobians, Hessians and forward mode of one function, some inside a graph that is then run backward."""
 
     def program() -> Any:
         x = torch.tensor([0.5, -1.0], requires_grad=True)
+        y = torch.randn(3, 2, requires_grad=True)
 
         def f(x: torch.Tensor) -> torch.Tensor:
             return (x.sin() * x.flip(0)).sum()
@@ -55,12 +55,26 @@ def test_transforms_of_a_function() -> None:
         curvature = jacrev(grad(f))(x.detach())
         value, tangent = jvp(f, (x.detach(),), (torch.ones(2),))
         slope.square().sum().backward()
-        return slope, curvature, value, tangent, x.grad
+        jacrev(f)(x).sum().backward()
+        (vmap(f)(y) + vmap(grad(f))(y).square().sum(1)).sum().backward()
+        return slope, curvature, value, tangent, x.grad, y.grad
 
-    twice = run_twice(program, why=("made by a backward pass itself", "torch.func"))
-    (slope, _, _, _, gradient), _ = twice.bare
-    assert equals(twice.events("accumulate")[-1].after, gradient)
-    assert equals(twice.forward("square")[0].inputs[0], slope)
+    twice = run_twice(program)
+    *_, x, y = twice.bare[0]
+    assert_gradients(twice, {"x": x, "y": y})
+    assert twice.nodes("FlipBackward0") and {twice.twin(node).op for node in twice.nodes("FlipBackward0")} == {"flip"}
+
+
+def test_forward_mode_inside_a_graph() -> None:
+    """The nodes of tangents lie behind no result of a call: they say so, and their products hold."""
+
+    def program() -> Any:
+        x = torch.tensor([0.5, -1.0], requires_grad=True)
+        hessian(lambda x: (x.sin() * x.flip(0)).sum())(x).square().sum().backward()
+        return x.grad
+
+    twice = run_twice(program, why=("made inside torch.func",))
+    assert_gradients(twice, {"x": twice.bare[0]})
 
 
 def test_names_after_functional_call() -> None:

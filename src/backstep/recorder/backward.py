@@ -310,7 +310,10 @@ def reason(session: Session, node: Any) -> str:
     """Why a node has no twin."""
     if session.window is not None and KEY in node.metadata and node.metadata[KEY].shots:
         return OUTSIDE
-    if any(first <= node._sequence_nr() < end for first, end in session.thread.differentiable_passes):
+    number = node._sequence_nr()
+    if any(first <= number < end for first, end in session.thread.transformed):
+        return "made inside torch.func, of a tangent or at another level than the op that was seen"
+    if any(first <= number < end for first, end in session.thread.differentiable_passes):
         return "made by a backward pass itself (create_graph=True)"
     if node.name() in ("AsStridedBackward0", COPY_SLICES):
         return "made anew by autograd after an in-place change of a view or its base"

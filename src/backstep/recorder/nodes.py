@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from backstep.recorder.snapshot import NAME, Shot
+from backstep.recorder.snapshot import NAME, Shot, wrapped
 
 if TYPE_CHECKING:
     from backstep.recorder.mode import Call, Part
@@ -90,6 +90,8 @@ def claim_one(
 ) -> Twin | None:  # fmt: skip
     """Leaves its twin on the node that a primitive made, if it made one with a number from `since` on."""
     node = node_of(result)
+    if node is None and wrapped(result):
+        node = next((inner for inner in nodes_of(result) if inner is not None), None)
     if node is None or node._sequence_nr() < since:
         return None
     metadata = node.metadata
@@ -109,6 +111,15 @@ def node_of(tensor: torch.Tensor) -> Any:
         return tensor.grad_fn
     except RuntimeError:
         return None
+
+
+def nodes_of(tensor: torch.Tensor) -> list[Any]:
+    """The nodes that made a tensor: inside torch.func one for each level that it is a wrapper of."""
+    nodes = [node_of(tensor)]
+    while wrapped(tensor):
+        tensor = torch._C._functorch.get_unwrapped(tensor)
+        nodes.append(node_of(tensor))
+    return nodes
 
 
 def of_base(session: Session, result: torch.Tensor, shots: tuple[Shot, ...]) -> tuple[Shot, ...]:
@@ -132,11 +143,13 @@ def named_now(session: Session, call: Call) -> tuple[Shot, ...]:
 def claim(session: Session, call: Call, parts: list[Part], results: list[torch.Tensor]) -> Claimed:
     """Finds the nodes that the call made and leaves their twin on them."""
     claimed = Claimed()
+    if any(map(wrapped, results)):
+        remember_transformed(session, call.sequence)
     packed = saved_tensors_hooks(True) is not None
     module = session.module
     starts = [part.sequence for part in parts]
     found: list[tuple[int, int, Any]] = []
-    stack: list[Any] = [node_of(tensor) for tensor in results]
+    stack: list[Any] = [node for tensor in results for node in nodes_of(tensor)]
     seen: set[Any] = set()
     while stack:
         node = stack.pop()
@@ -161,6 +174,18 @@ def claim(session: Session, call: Call, parts: list[Part], results: list[torch.T
         claimed.add(part, twin)
     claimed.number(session)
     return claimed
+
+
+def remember_transformed(session: Session, since: int) -> None:
+    """Of forward mode (`jvp`, `hessian`) no result leads to the nodes of the tangents."""
+    ranges, end = session.thread.transformed, torch._C._autograd._get_sequence_nr()
+    if ranges and since - ranges[-1][1] <= NEAR:
+        since = ranges.pop()[0]
+    ranges.append((since, end))
+
+
+NEAR = 64
+"""So many nodes between two calls inside torch.func belong to it too."""
 
 
 def part_of(sequence: int, starts: list[int], parts: list[Part], name: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import sys
 import tempfile
 import weakref
@@ -18,16 +19,30 @@ from backstep.trace.trace import Trace, load
 _current: list[Recording] = []
 
 
+class TemporaryFolder:
+    """A folder that goes with the last reference to it, and without a word."""
+
+    def __init__(self) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="backstep-"))
+        weakref.finalize(self, remove_in, os.getpid(), self.path)
+
+
+def remove_in(process: int, folder: Path) -> None:
+    """Removes a folder, unless this is a forked child: the folder is its parent's."""
+    if os.getpid() == process:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 class Recording:
     """A recording in this process. `trace` can be read inside the block and after it."""
 
     def __init__(self, path: str | os.PathLike[str] | None, options: Options, *, force: bool) -> None:
         self._options = options
         self._force = force
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._folder: TemporaryFolder | None = None
         if path is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="backstep-")
-            path = Path(self._folder.name) / "recording.backstep"
+            self._folder = TemporaryFolder()
+            path = self._folder.path / "recording.backstep"
         self.path = Path(path)
         self._session: Any = None
         self._outer: Recording | None = None

@@ -46,6 +46,8 @@ class ThreadState(threading.local):
         """Inside a hook of ours."""
         self.differentiable_passes: deque[tuple[int, int]] = deque(maxlen=64)
         """The sequence numbers that the nodes made by the last such passes have: from, to."""
+        self.transformed: deque[tuple[int, int]] = deque(maxlen=64)
+        """The same of the nodes made while the last calls on wrappers of torch.func ran."""
 
 
 class Session:
