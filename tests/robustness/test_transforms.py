@@ -199,7 +199,7 @@ def test_functions_traced_symbolically() -> None:
     """Torch functions on proxies compute nothing: there is nothing to record, and nothing that was missed."""
 
     def product(a: Any, b: Any) -> Any:
-        c = torch.einsum("ij,jk->ik", a, b)
+        c = torch.einsum("ij,jk->ik", [a, torch.einsum("ij,jk->ik", a, b)])
         return nn.functional.relu(torch.cat([a, c])).reshape(-1).sum() * a.shape[0]
 
     def program() -> Any:

@@ -203,6 +203,8 @@ class Recording(TorchFunctionMode):
             else:
                 with unseen():
                     call = self._before(func, function, args, kwargs)
+        except torch.fx.proxy.TraceError:
+            pass  # stand-ins inside a list: while a function is traced symbolically, nothing is computed
         except Exception as error:
             session.failed(function.op, error)
         try:
