@@ -33,7 +33,8 @@ def coupled_axes(step: Step) -> tuple[int, ...]:
     if step.kind == "NativeBatchNorm":
         return tuple(axis for axis in range(dims) if axis != 1)
     if step.kind == "NativeLayerNorm" and step.operands is not None:
-        shape = step.operands.bound.get("normalized_shape")
+        lists = [value for value in step.operands.unnamed if isinstance(value, list)]
+        shape = {**step.operands.named, **step.operands.bound}.get("normalized_shape", lists[0] if lists else None)
         return tuple(range(dims - len(shape), dims)) if isinstance(shape, list) else ()
     return ()
 
