@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+import re
 from typing import Any
 
 import pytest
@@ -212,13 +213,13 @@ def test_functions_traced_symbolically() -> None:
     assert_gradients(twice, {"a": twice.bare[0][1]})
 
 
-@pytest.mark.xfail(strict=True, reason="our looks at shapes are traced too, and warned of")
 @pytest.mark.filterwarnings("error::torch.jit.TracerWarning")
 def test_traced_by_running() -> None:
     """The traced graph, down to its numbering, is the one of the bare run."""
 
     def program() -> Any:
         model = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
-        return str(torch.jit.trace(model, (torch.randn(4, 2),)).graph)
+        graph = str(torch.jit.trace(model, (torch.randn(4, 2),)).graph)
+        return re.sub(r"___torch_mangle_\d+\.", "", graph)  # counts the modules that this process has traced
 
     run_twice(program)
