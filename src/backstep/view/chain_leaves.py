@@ -7,7 +7,9 @@ import math
 import numpy as np
 
 from backstep.explain.chain_rule import root_name
+from backstep.explain.grad_story import grad_story
 from backstep.explain.names import derivative, short
+from backstep.explain.rule import rule_of
 from backstep.replay.moment import GradKind
 from backstep.trace.event import (
     AccumulateEvent,
@@ -18,6 +20,7 @@ from backstep.trace.event import (
     ZeroGradEvent,
 )
 from backstep.view.brief import number, shape
+from backstep.view.chain_paths import way_to_leaf
 from backstep.view.panels import Panel
 from backstep.view.pen import TALLEST, Pen
 from backstep.view.places import Line, Places
@@ -45,6 +48,8 @@ def accumulate(pen: Pen, event: AccumulateEvent) -> list[Row]:
         rows.append([pen.say(f"  this pass alone gives {pen.brief(event.arrived)}", theme.dim)])
     else:
         rows += pen.wrapped(f"! added to what was in {name}.grad", theme.warning)
+    rows += way_to_leaf(pen, event)
+    rows += [] if event.fresh else story(pen, event.number)
     return [*rows, *summands(pen, event, pen.height - len(rows) - 3)]
 
 
@@ -59,32 +64,29 @@ def summands(pen: Pen, event: AccumulateEvent, room: int) -> list[Row]:
 
 def update(pen: Pen, event: UpdateEvent) -> list[Row]:
     theme, name = pen.theme, event.tensor
-    rows: list[Row] = []
+    rule = rule_of(event)
+    rows: list[Row] = [[pen.say(f"{name} ← {event.by}" if rule is None else rule.formula, theme.strong)]]
     if event.lr is not None and event.grad is not None and plain_step(event):
-        rows.append([pen.say(f"{name} ← {name} - lr · {name}.grad", theme.strong)])
-        rows.append(
-            [
-                pen.say("  = "),
-                pen.chip(event.before, ""),
-                pen.say(f" - {number(event.lr)} × "),
-                pen.chip(event.grad, "backward"),
-                pen.say(" = "),
-                pen.chip(event.after, "update"),
-            ]
-        )
+        before, after = pen.chip(event.before, ""), pen.chip(event.after, "update")
+        lr = pen.say(f" - {number(event.lr)} × ")
+        rows.append([pen.say("  = "), before, lr, pen.chip(event.grad, "backward"), pen.say(" = "), after])
     else:
-        rows.append([pen.say(f"{name} ← {event.by}", theme.strong)])
-        moved = [pen.chip(event.before, ""), pen.say(" → "), pen.chip(event.after, "update")]
-        rows.append([pen.say("  "), *moved])
+        rows.append([pen.say("  "), pen.chip(event.before, ""), pen.say(" → "), pen.chip(event.after, "update")])
+        if rule is not None and rule.numbers is not None:
+            rows.append([pen.say(f"  {rule.numbers}")])
         if event.grad is not None:
             row = [pen.say(f"  {name}.grad ", theme.dim), pen.chip(event.grad, "backward")]
             rows.append([*row, pen.say("" if event.lr is None else f"   lr {number(event.lr)}", theme.dim)])
-    rows.append([])
-    rows += movement(pen, event)
+    rows += [[], *movement(pen, event)]
     for key, change in event.state.items():
         said = f"{key}  {pen.brief(change.before)} → {pen.brief(change.after)}"
         rows.append([pen.say(said, theme.dim)])
-    return rows
+    return [*rows, *story(pen, event.number)]
+
+
+def story(pen: Pen, leaf: int) -> list[Row]:
+    """Where what is in `.grad` came from, by passes and lines."""
+    return pen.wrapped(grad_story(pen.trace, leaf, pen.moment.position).text, pen.theme.dim)
 
 
 def movement(pen: Pen, event: UpdateEvent) -> list[Row]:
@@ -124,7 +126,8 @@ def zeroing(pen: Pen, event: ZeroGradEvent) -> list[Row]:
 def grad_write(pen: Pen, event: GradWriteEvent) -> list[Row]:
     row = [pen.say(f"{event.tensor}.grad   ", pen.theme.strong), pen.chip(event.before, "backward")]
     row += [pen.say("  →  "), pen.chip(event.after, "backward")]
-    return [row, [], [pen.say(f"written by {event.by}: not by a backward pass", pen.theme.warning)]]
+    said = [pen.say(f"written by {event.by}: not by a backward pass", pen.theme.warning)]
+    return [row, [], said, *story(pen, event.number)]
 
 
 def start(pen: Pen, event: BackwardStartEvent) -> list[Row]:
