@@ -29,20 +29,11 @@ def is_trace(target: str) -> bool:
         return not (path / "__main__.py").exists()
     if path.suffix == ".backstep":
         return True
+    if not path.is_file():  # to look into a pipe would take from it what the script is
+        return False
     with contextlib.suppress(OSError), open(path, "rb") as stream:
         return stream.read(len(SQLITE)) == SQLITE
     return False
-
-
-@contextlib.contextmanager
-def traces_of(target: str) -> Iterator[list[Trace]]:
-    """The trace, or those in the folder, open. TraceError where there is none."""
-    path = Path(target)
-    files = sorted(path.glob("*.backstep")) if path.is_dir() else [path]
-    if not files:
-        raise TraceError(f"{target}: no trace in this folder")
-    with contextlib.ExitStack() as stack:
-        yield [stack.enter_context(load(file)) for file in files]
 
 
 @contextlib.contextmanager

@@ -182,7 +182,7 @@ def run(script: str, args: tuple[str, ...], headless: bool, output: str | None, 
         "module": module,
         "quiet": False,
     }
-    if headless or not _has_terminal(sys.stdout):
+    if headless or _rank() or not _has_terminal(sys.stdout):
         _become_recorder(options, script, args)
     from backstep.launch import run_with_tui
 
@@ -204,6 +204,8 @@ def output_path(script: str, output: str | None, *, module: bool, force: bool) -
     from backstep.trace.file import is_locked
 
     context = click.get_current_context()
+    if rank := _rank():
+        output = str(_path_of_rank(rank["rank"], script, output, module=module))
     if output is None:
         return next(path for path in _default_paths(script, module) if _claimed(path))
     path = Path(output)
@@ -233,6 +235,26 @@ def _claimed(path: Path) -> bool:
     return True
 
 
+def _rank() -> dict[str, int] | None:
+    """Which of how many processes this is, if there are others: then each has a trace in one folder."""
+    from backstep.recorder.options import rank_of
+
+    rank = rank_of(os.environ)
+    return rank if rank.get("world_size", 1) > 1 else None
+
+
+def _path_of_rank(rank: int, script: str, output: str | None, *, module: bool) -> Path:
+    """The trace of a rank in the folder that was asked for, else in the first that has none of this rank."""
+    name = f"rank-{rank}.backstep"
+    given = (path.with_suffix(".ranks") for path in _default_paths(script, module)) if output is None else [output]
+    folder = next(Path(folder) for folder in given if output or not (Path(folder) / name).exists())
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise click.UsageError(f"{folder}: {error.strerror}", click.get_current_context()) from None
+    return folder / name
+
+
 def _default_paths(script: str, module: bool) -> Iterator[Path]:
     stem = script.rpartition(".")[2] if module else Path(script).resolve().stem
     yield Path(f"{stem}.backstep")
@@ -247,13 +269,14 @@ def _default_paths(script: str, module: bool) -> Iterator[Path]:
 @click.option("--at", "at", metavar="POSITION", help="Start there: N, #N, iN, eN, eNiM, N%, first, last.")
 def open_(trace: str, at: str | None) -> int:
     """Step through a recorded TRACE; needs no torch."""
-    with _loaded(trace) as loaded:
+    with _ranks(trace) as ranks:
+        loaded = ranks[0]
         position = None if at is None else _position(loaded, at)
         if not (_has_terminal(sys.stdin) and _has_terminal(sys.stdout)):
             raise click.UsageError("needs a terminal; backstep show prints a moment", click.get_current_context())
         from backstep.tui import App
 
-        app = App(loaded, position=position)
+        app = App(loaded, position=position, others=ranks[1:])
         app.run()
         return app.return_code or 0
 
@@ -262,33 +285,36 @@ def open_(trace: str, at: str | None) -> int:
 @click.argument("trace")
 @click.option("--at", "at", required=True, metavar="POSITION", help="N, #N, iN, eN, eNiM, N%, first, last.")
 def show(trace: str, at: str) -> None:
-    """Print one moment of a TRACE as plain text."""
-    with _loaded(trace) as loaded:
-        position = _position(loaded, at)
+    """Print one moment of a TRACE as plain text; of several ranks that of the first, and the others beside it."""
+    with _ranks(trace) as ranks:
+        position = _position(ranks[0], at)
         from backstep.replay.cursor import Cursor
+        from backstep.view.ranks import ranks_text
         from backstep.view.text import moment_text
 
-        moment = Cursor(loaded, position).moment()
+        moment = Cursor(ranks[0], position).moment()
         print(moment_text(moment).rstrip("\n"))
+        if len(ranks) > 1:
+            print(f"\n{ranks_text(ranks, position)}")
 
 
 @cli.command()
 @click.argument("trace")
 def info(trace: str) -> None:
     """Say what is in a TRACE, and what could not be captured."""
-    with _loaded(trace) as loaded:
+    with _ranks(trace) as ranks:
         from rich.console import Console
         from rich.segment import Segment, Segments
 
-        from backstep.view.info import info_rows
+        from backstep.view.ranks import info_of_ranks
         from backstep.view.rows import text_of
         from backstep.view.theme import DARK
 
         if not _has_terminal(sys.stdout):
-            print(text_of(info_rows(loaded, PIPE_WIDTH, DARK)))
+            print(text_of(info_of_ranks(ranks, PIPE_WIDTH, DARK)))
             return
         console = Console()
-        for row in info_rows(loaded, console.width, DARK):
+        for row in info_of_ranks(ranks, console.width, DARK):
             console.print(Segments([*row, Segment.line()]), end="", soft_wrap=True)
 
 
@@ -317,13 +343,19 @@ def export(trace: str, format_: str, output: str | None) -> None:
 @click.argument("trace")
 def verify(trace: str) -> int:
     """Check the chain rule: upstream x local = downstream, for every edge whose numbers are kept."""
+    from backstep.trace.ranks import name_of
     from backstep.trace.verify import report, verify
 
-    with _loaded(trace) as loaded:
-        verification = verify(loaded)
-        for line in report(verification):
-            click.echo(_one_line(line) if line else "")
-        return 1 if verification.failures else 0
+    failed = False
+    with _ranks(trace) as ranks:
+        for loaded in ranks:
+            if len(ranks) > 1:
+                click.echo(f"{_one_line(name_of(loaded))}:")
+            verification = verify(loaded)
+            failed = failed or bool(verification.failures)
+            for line in report(verification):
+                click.echo(_one_line(line) if line else "")
+    return 1 if failed else 0
 
 
 @cli.command(context_settings={"ignore_unknown_options": True})
@@ -345,8 +377,9 @@ def check(target: str, args: tuple[str, ...], format_: str, **given: Any) -> int
 
     Exit code 0: nothing above a note was found; 1: something was; 2: could not look.
     """
-    from backstep.checking import is_trace, recorded, traces_of
+    from backstep.checking import is_trace, recorded
     from backstep.diagnose.check import check as judge
+    from backstep.trace.ranks import opened as ranks
 
     context = click.get_current_context()
     selection = _selection(target, given["select"], given["ignore"])
@@ -355,13 +388,13 @@ def check(target: str, args: tuple[str, ...], format_: str, **given: Any) -> int
     if not given["module"] and is_trace(target):
         if args or given["output"]:
             raise click.UsageError(f"{target} is a trace: arguments and -o are for a script", context)
-        opened = traces_of(target)
+        opened = ranks(target)
     else:
         output = given["output"]
         path = output and output_path(target, output, module=given["module"], force=given["force"])
         opened = recorded(target, args, module=given["module"], output=path or None)
     with opened as traces:
-        reports = [judge(trace, selection) for trace in traces]
+        reports = [judge(trace, selection, traces[1:] if trace is traces[0] else ()) for trace in traces]
         _print_findings(traces, reports, format_)
     return 1 if any(report.faulty for report in reports) else 0
 
@@ -429,6 +462,13 @@ def _print_as_text(traces: Sequence[Trace], reports: Sequence[Report]) -> None:
             print(text_of(rows))
         for row in rows if terminal else []:
             console.print(Segments([*row, Segment.line()]), end="", soft_wrap=True)
+
+
+def _ranks(path: str) -> contextlib.AbstractContextManager[list[Trace]]:
+    """The trace, or those of a folder by rank."""
+    from backstep.trace.ranks import opened
+
+    return opened(path)
 
 
 @contextlib.contextmanager

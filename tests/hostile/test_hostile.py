@@ -120,8 +120,10 @@ def test_hostile_trace(name: str, tmp_path: Path):
 
 def test_what_is_no_file_is_refused(tmp_path: Path):
     """A pipe would be waited for, a device has no end."""
-    os.mkfifo(tmp_path / "pipe")
-    for path in (tmp_path / "pipe", Path("/dev/zero"), Path("/dev/null"), tmp_path):
+    os.mkfifo(tmp_path / "pipe.backstep")
+    os.symlink("/dev/zero", tmp_path / "endless.backstep")
+    (tmp_path / "empty").mkdir()
+    for path in (tmp_path / "pipe.backstep", tmp_path / "endless.backstep", tmp_path / "empty"):
         for name, *options in COMMANDS:
             outcome = command(name, path, *options)
             assert (outcome.code, outcome.stdout, outcome.stderr.count("\n")) == (2, "", 1), (path, outcome)

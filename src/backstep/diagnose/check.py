@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -37,9 +37,9 @@ class Report:
         }
 
 
-def check(trace: Trace, selection: Selection = EVERYTHING) -> Report:
-    """Judges a trace by the selected rules; the surest and earliest finding comes first."""
-    story = Story(trace)
+def check(trace: Trace, selection: Selection = EVERYTHING, others: Sequence[Trace] = ()) -> Report:
+    """Judges a trace by the selected rules, beside those of the other ranks; the surest and earliest comes first."""
+    story = Story(trace, others)
     findings: list[Finding] = []
     not_looked: list[tuple[str, str]] = []
     for rule in RULES:

@@ -6,7 +6,7 @@ On a long run the head and the tail of it are read; what spans the gap is not ju
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -112,8 +112,10 @@ def line_of(event: Event) -> tuple[str, int] | None:
 class Story:
     """What the rules look at. Everything is read from the trace once, when it is made."""
 
-    def __init__(self, trace: Trace) -> None:
+    def __init__(self, trace: Trace, others: Sequence[Trace] = ()) -> None:
         self.trace = trace
+        self.others = others
+        """The traces of the other ranks, if it is one of several."""
         self.spans = spans_of(len(trace))
         self.forwards: list[ForwardEvent] = []
         self.passes: list[Pass] = []
@@ -216,6 +218,11 @@ class Story:
         """The leaves that their gradients updated."""
         return {number: leaf for number, leaf in self.leaves.items() if leaf.updates}
 
+    @cached_property
+    def held(self) -> frozenset[int]:
+        """The leaves that an optimizer was seen to step with, whether it changed them or not."""
+        return frozenset(leaf for optimizer in self.trace.optimizers.values() for leaf in optimizer.leaves)
+
     def event(self, position: int) -> Event:
         """The event at a position, also one outside what was read."""
         return self._events.get(position) or self.trace.event(position)
@@ -230,8 +237,10 @@ class Story:
             fact = self.trace.last_fact(tensor, VALUE, fact - 1)
         return None
 
-    def ancestors(self, value: Value, before: int, limit: int = 4000) -> Iterator[ForwardEvent]:
-        """The ops that a value was computed by, as far as tensors carry it, the nearest first."""
+    def ancestors(
+        self, value: Value, before: int, limit: int = 4000, *, differentiable: bool = False
+    ) -> Iterator[ForwardEvent]:
+        """The ops that a value was computed by, as far as tensors (or gradients) go, the nearest first."""
         todo, seen = [(value.tensor, before)], set[int]()
         while todo and len(seen) < limit:
             following: list[tuple[int, int]] = []
@@ -240,7 +249,9 @@ class Story:
                 if event is not None and event.position not in seen:
                     seen.add(event.position)
                     yield event
-                    following += [(one.tensor, event.position) for one in event.inputs]
+                    following += [
+                        (one.tensor, event.position) for one in event.inputs if one.requires_grad or not differentiable
+                    ]
             todo = following
 
 

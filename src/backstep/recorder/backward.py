@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch.autograd.function import BackwardCFunction
 
+from backstep.recorder.collectives import reduces, tell_reduced
 from backstep.recorder.compiling import is_compiling
 from backstep.recorder.differentiable import GraphOfPass
 from backstep.recorder.frames import Where
@@ -52,6 +53,8 @@ class Pass:
         """The hooks of leaves and nodes that have some of the user's, and among them one of ours."""
         self.leaves: dict[Any, torch.Tensor] = {}
         """The leaf of each `AccumulateGrad` node."""
+        self.left: list[tuple[torch.Tensor, torch.Tensor]] = []
+        """Leaves, and the gradient that was left in each: only where other processes may change it."""
         self.graph: GraphOfPass | None = None
         """What a pass that builds a graph runs."""
         self.keeps_locals = session.local_entries > 0
@@ -304,6 +307,8 @@ class LeafRun:
                 after = session.camera.same(grad, arrived, shot, self._called)
         row = ("accumulate", leaf.number, self._before, shot, after, self._empty)
         session.emit(ACCUMULATION, IN_BACKWARD, self._pass.where, row, subject=leaf.number)
+        if grad is not None and reduces():
+            self._pass.left.append((variable, grad.detach().clone()))
 
 
 def reason(session: Session, node: Any) -> str:
@@ -394,6 +399,8 @@ class Engine:
             if sequence_number() > first:
                 state.differentiable_passes.append((first, sequence_number()))
             self._end(backward, captured, kwargs)
+            if backward.left:
+                tell_reduced(session, backward)
             if session.window is not None and session.window.closes():
                 self._watch.close_later()
         return captured

@@ -16,6 +16,7 @@ def install_torch(session: Session) -> Callable[[], None]:
     import torch
 
     from backstep.recorder.backward import Engine
+    from backstep.recorder.collectives import Collectives
     from backstep.recorder.functions import CustomFunctions
     from backstep.recorder.mode import Recording
     from backstep.recorder.modules import Modules
@@ -27,7 +28,7 @@ def install_torch(session: Session) -> Callable[[], None]:
     modules = Modules(session, mode)
     installs = [
         CustomFunctions(session).install, Optimizers(session, mode, modules.adopt).install, modules.install,
-        Threads(session, mode).install,
+        Threads(session, mode).install, Collectives(session).install,
     ]  # fmt: skip
     watch = Watch(session, mode, installs)
     original: Any = torch.autograd.graph._engine_run_backward

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -77,3 +78,11 @@ def parse_iterations(text: str) -> tuple[int, int | None]:
         return int(first) if first.strip() else 0, int(end) if end.strip() else None
     except ValueError:
         raise ValueError(f"{text!r} is no range A:B of whole numbers") from None
+
+
+def rank_of(environment: Mapping[str, str]) -> dict[str, int]:
+    """Which of how many processes this is, where a launcher such as `torchrun` has said so."""
+    rank, world_size = environment.get("RANK", ""), environment.get("WORLD_SIZE", "")
+    if not (rank.isdecimal() and world_size.isdecimal()):
+        return {}
+    return {"rank": int(rank), "world_size": int(world_size)}

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from backstep.recorder.options import Options, parse_iterations
+from backstep.recorder.options import Options, parse_iterations, rank_of
 from backstep.trace.file import create
 from backstep.trace.trace import Trace, load
 
@@ -156,6 +156,7 @@ def header_of(script: str, argv: list[str], options: Options, torch_version: str
         "options": options.as_dict(),
         "exit": {"status": "running", "code": None, "exception": None},
         "complete": False,
+        **rank_of(os.environ),
     }
 
 

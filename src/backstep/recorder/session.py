@@ -78,6 +78,8 @@ class Session:
         self.window = None if options.wants_all else Window(wanted_by(options))
         self.closed = False
         """Between two windows: nothing is hooked, and only the loops are followed."""
+        self.rank: tuple[int, int] | None = None
+        """Which of how many processes this is, once `torch.distributed` has begun."""
         self._ended_early = False
         self.pid = os.getpid()
 

@@ -33,6 +33,9 @@ class HeaderRow(msgspec.Struct, frozen=True):
     complete: bool = False
     stopped: str | None = None
     """Why the recording ended before the script."""
+    rank: int | None = None
+    world_size: int | None = None
+    """Which of how many processes was recorded, if there were several."""
     script: str | None = None
     argv: list[str] = msgspec.field(default_factory=list)
     torch: str | None = None

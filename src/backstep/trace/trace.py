@@ -226,6 +226,7 @@ class Trace:
                 "exit": exit_,
                 "options": stored.get("options", {}),
                 "events": len(self),
+                **{name: stored[name] for name in ("rank", "world_size") if stored.get(name) is not None},
             }
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -12,6 +12,7 @@ from textual.app import ComposeResult
 
 from backstep.replay.cursor import Cursor
 from backstep.trace.file import TraceError
+from backstep.trace.ranks import counterpart, name_of
 from backstep.trace.trace import Trace
 from backstep.tui import pages
 from backstep.tui.canvas import Canvas
@@ -40,9 +41,12 @@ class App(TextualApp[str]):
     CSS = "Screen { overflow: hidden; } Canvas { width: 100%; height: 100%; }"
 
     def __init__(
-        self, trace: Trace, position: int | None = None, *, live: LiveRun | None = None, palette: Theme = DARK
-    ) -> None:
+        self, trace: Trace, position: int | None = None, *, live: LiveRun | None = None, palette: Theme = DARK,
+        others: Sequence[Trace] = (),
+    ) -> None:  # fmt: skip
+        """`others` are the traces of the other ranks of the run."""
         super().__init__()
+        self.ranks = (trace, *others)
         self.trace = trace
         self.palette = palette
         self.cursor = Cursor(trace, opening_position(trace, live) if position is None else position)
@@ -87,6 +91,8 @@ class App(TextualApp[str]):
             return pages.leave_page(self.palette)
         if self._page == "help":
             return pages.help_page(self.palette)
+        if self._page == "ranks":
+            return pages.ranks_page(self.ranks, self.trace, self.cursor.position, self.palette)
         if self._page == "output":
             moment = self.cursor.moment() if len(self.trace) else None
             return pages.output_page(moment, height, self.palette)
@@ -210,6 +216,23 @@ class App(TextualApp[str]):
 
     def action_output(self) -> None:
         self._toggle("output")
+
+    def action_ranks(self) -> None:
+        if len(self.ranks) > 1:
+            self._toggle("ranks")
+        else:
+            self._show("this trace is of one process; open a folder of traces to see ranks")
+
+    def action_next_rank(self) -> None:
+        """The same event of the next rank."""
+        if len(self.ranks) == 1:
+            self.action_ranks()
+            return
+        here = self.ranks.index(self.trace)
+        there = self.ranks[(here + 1) % len(self.ranks)]
+        at = counterpart(self.trace, self.cursor.position, there)
+        self.trace, self.cursor = there, Cursor(there, self.cursor.position if at is None else at)
+        self._show(name_of(there) if at is not None else f"{name_of(there)} has no such event")
 
     def _toggle(self, page: str) -> None:
         self._page = None if self._page == page else page

@@ -62,6 +62,10 @@ GROUPS = (
     Group("the focused pane alone, and back", (Key("view.zoom", "z", "zoom", "z"),), "z", "zoom"),
     Group("what the script has printed by now", (Key("view.output", "o,6", "output", "o 6"),), "o", "output"),
     Group(
+        "all ranks side by side; the next rank",
+        (Key("ranks", "r", "ranks", "r"), Key("ranks.next", "R", "next_rank", "R")),
+    ),
+    Group(
         "first event; last (live: follow the run)",
         (Key("run.first", "home", "first", "Home"), Key("run.last", "end", "last", "End")),
         "Home/End",

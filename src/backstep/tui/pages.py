@@ -4,6 +4,7 @@ any event."""
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from rich.segment import Segment
 from rich.style import Style
@@ -14,6 +15,7 @@ from backstep.trace.trace import Trace
 from backstep.tui.keys import ANSWERS, GROUPS
 from backstep.tui.overlay import Overlay
 from backstep.view import hints
+from backstep.view.ranks import ranks_rows
 from backstep.view.rows import Row, fill_rows, fit, safe
 from backstep.view.theme import Theme
 
@@ -65,6 +67,12 @@ def lines_of(text: str) -> list[str]:
     """As a terminal would leave them: a carriage return writes over its line, colours are dropped."""
     plain = TERMINAL_CODES.sub("", text).removesuffix("\n")
     return [safe(line.rstrip("\r").rpartition("\r")[2].expandtabs()) for line in plain.split("\n")]
+
+
+def ranks_page(ranks: Sequence[Trace], trace: Trace, position: int, theme: Theme) -> Overlay:
+    """The event of this rank beside that of every other."""
+    ordered = (trace, *(rank for rank in ranks if rank is not trace))
+    return Overlay("ranks", tuple(ranks_rows(ordered, position, theme)))
 
 
 def leave_page(theme: Theme) -> Overlay:
