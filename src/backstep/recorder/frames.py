@@ -442,13 +442,18 @@ class Loops:
             common += 1
         del passes[common:]
         again = site.order == activation.order and (called is None or called is not activation.callee)
+        went_back = site.order < activation.order or again
         # Whatever a loop's iterator runs to make its next element belongs to the one pass that then begins.
         fetching = site.fetch and common == len(wanted) and bool(passes) and passes[-1].pending
-        went_back = site.order < activation.order or again
+        if fetching and any(changed(outer, frame_values(outer, frame)) for outer in passes[:-1]):
+            fetching, went_back = False, True  # there was no other element: this one is for the next time around
         if common and went_back and not (fetching or site.inlined or site.test):
             self._pass(passes, frame, site, again, len(wanted))
         elif common == len(wanted) and passes and passes[-1].pending and not site.fetch:
-            self._bind_late(passes[-1], frame)
+            if began_anew(passes, frame):
+                self._turn(passes, len(passes) - 2, frame, pending=False)
+            else:
+                self._bind_late(passes[-1], frame)
         for loop in wanted[len(passes) :]:
             self._activations += 1
             new = Pass(loop, self._activations)
@@ -468,14 +473,22 @@ class Loops:
             return
         for level, under_way in enumerate(passes[:-1]):
             inner = passes[level + 1]
-            if changed(under_way, values) or (under_way.loop.is_for is False and restarted(inner, values)):
+            # While the next element is fetched, the inner loop's variable is still the last one's.
+            anew = not under_way.loop.is_for and not site.fetch and restarted(inner, values)
+            if changed(under_way, values) or anew:
                 turned = level
                 break
-        parent = passes[turned]
-        above = passes[turned - 1].context if turned else None
-        del passes[turned + 1 :]
-        parent.index += 1
-        self._open(parent, frame, above, site.fetch and turned == wanted - 1, values)
+        self._turn(passes, turned, frame, pending=site.fetch and turned == wanted - 1, values=values)
+
+    def _turn(
+        self, passes: list[Pass], level: int, frame: FrameType, *, pending: bool, values: dict[str, Any] | None = None
+    ) -> None:
+        """The next pass of one of the loops begins, and ends those in it."""
+        under_way = passes[level]
+        above = passes[level - 1].context if level else None
+        del passes[level + 1 :]
+        under_way.index += 1
+        self._open(under_way, frame, above, pending, values)
 
     def _open(
         self, under_way: Pass, frame: FrameType, above: int | None, pending: bool, values: dict[str, Any] | None = None
@@ -483,7 +496,7 @@ class Loops:
         if above is None:
             above = under_way.seen.get("", 0)
         if values is None:
-            values = read_variables(frame, under_way.loop.variables)
+            values = frame_values(under_way, frame)
         name, number = (under_way.loop.name, None) if pending else own_number(under_way.loop, values)
         under_way.seen = {n: values.get(n) if type(values.get(n)) is int else id(values.get(n)) for n in values}
         under_way.seen[""] = above
@@ -492,13 +505,18 @@ class Loops:
         under_way.context = self._begin(above, under_way.activation, loop, under_way.index, name, number, pending)
 
     def _bind_late(self, under_way: Pass, frame: FrameType) -> None:
-        values = read_variables(frame, under_way.loop.variables)
+        values = frame_values(under_way, frame)
         name, number = own_number(under_way.loop, values)
         above = under_way.seen[""]
         under_way.seen = {n: v if type(v) is int else id(v) for n, v in values.items()}
         under_way.seen[""] = above
         under_way.pending = False
         self._bind(under_way.context, under_way.loop.head, name, number)
+
+
+def frame_values(under_way: Pass, frame: FrameType) -> dict[str, Any]:
+    """What the variables of a loop are now."""
+    return read_variables(frame, under_way.loop.variables)
 
 
 def changed(under_way: Pass, values: dict[str, Any]) -> bool:
@@ -516,6 +534,13 @@ def restarted(under_way: Pass, values: dict[str, Any]) -> bool:
         type(values.get(name)) is int and type(under_way.seen.get(name)) is int and values[name] <= under_way.seen[name]
         for name in under_way.loop.numbered
     )
+
+
+def began_anew(passes: list[Pass], frame: FrameType) -> bool:
+    """Whether the innermost loop, whose next element has been fetched, is in the next pass of a `while`."""
+    *_, outer, inner = (None, *passes)
+    going_on = inner is not None and inner.index > 0 and outer is not None and not outer.loop.is_for
+    return going_on and restarted(inner, frame_values(inner, frame))
 
 
 def own_number(loop: Loop, values: dict[str, Any]) -> tuple[str, int | None]:
