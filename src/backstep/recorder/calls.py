@@ -31,6 +31,14 @@ SILENT = frozenset(
 )
 """Sizes, properties and registrations: no events."""
 
+QUIET = frozenset(
+    ["_set_grad_enabled", *(f"get {p}" for p in "shape dtype device layout ndim is_leaf requires_grad".split())]
+)
+"""No events, and nothing in them of which torch could warn."""
+
+CHANGING = frozenset("requires_grad requires_grad_ detach_ data set_ resize_ resize_as_ sparse_resize_".split())
+"""They change a tensor in ways that its version does not tell."""
+
 PROPERTIES = frozenset(["data", "T", "mT", "H", "mH", "real", "imag"])
 """Properties that make a tensor."""
 
@@ -69,8 +77,8 @@ class Function:
     """What is known of one torch function."""
 
     __slots__ = (
-        "aliases", "empty", "in_place", "number", "observed", "op", "primitive", "shares", "sort", "takes_out",
-        "uncounted",
+        "aliases", "changes", "empty", "in_place", "number", "observed", "op", "primitive", "quiet", "shares", "sort",
+        "takes_out", "uncounted",
     )  # fmt: skip
 
     def __init__(self, func: Any, text: Callable[[str], int]) -> None:
@@ -78,11 +86,13 @@ class Function:
         if isinstance(func, torch._ops.OpOverload):
             name = func._schema.name.split("::")[-1]
         self.sort = Sort.OP
+        self.quiet = name in QUIET
         if name in ("__get__", "__set__", "__delete__"):
             descriptor = getattr(func, "__self__", None)
             prop = getattr(descriptor, "__name__", "") or getattr(getattr(descriptor, "fget", None), "__name__", "")
             if name == "__get__":
                 self.sort = Sort.OP if prop in PROPERTIES else Sort.BARE
+                self.quiet = f"get {prop}" in QUIET
             else:
                 self.sort = {"grad": Sort.SET_GRAD, "data": Sort.SET_DATA}.get(prop, Sort.BARE)
             name = prop
@@ -91,6 +101,7 @@ class Function:
         self.op = written(name)
         self.number = text(self.op)
         self.takes_out = name in TAKES_OUT
+        self.changes = name in CHANGING
         in_c = isinstance(func, BuiltinFunctionType | MethodDescriptorType | WrapperDescriptorType)
         self.primitive = in_c and self.op in PRIMITIVE
         self.shares = name in GIVING_AWAY

@@ -167,14 +167,14 @@ class Recording(TorchFunctionMode):
         self._caller = session.callers.of
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if is_compiling():
+        function = self._functions.get(func)
+        if (function is not None and function.quiet) or is_compiling():
             return func(*args, **(kwargs or {}))
         if is_tracing() is not None:
             return func(*args, **(kwargs or {}))  # torch.jit.trace would trace our looks at the tensors too
         if types and not SYMBOLIC.isdisjoint(types):
             return func(*args, **(kwargs or {}))
         kwargs = kwargs or {}
-        function = self._functions.get(func)
         if function is None:
             function = self._functions[func] = Function(func, self._session.text)
         session = self._session
@@ -187,6 +187,8 @@ class Recording(TorchFunctionMode):
             except BaseException as error:
                 error.__traceback__ = strip(error.__traceback__)
                 raise
+            if function.changes:
+                session.camera.look_again(args[0])
             if function.observed and session.enabled and not state.busy and not self._knows(result):
                 with session.guarded(function.op):
                     self._observe(function, args, result)
@@ -219,6 +221,8 @@ class Recording(TorchFunctionMode):
                 with session.guarded("an exception"):
                     session.raised(error, phase_now(session), session.where_from(frame))
             raise
+        if function.changes:
+            session.camera.look_again(args[0])
         if call is not None:
             try:
                 if plain:

@@ -31,6 +31,8 @@ PARCEL = 1 << 16
 """Bytes of a parcel; an event of scalars has some hundred."""
 WAITING_BYTES = 32 << 20
 """Bytes of parcels that may wait."""
+RING_STEP = 4 << 20
+"""Bytes in the ring after which the writer is told: what it reads is then still in the processor's cache."""
 INTERVAL = 0.05
 """Seconds after which what there is is sent, so that a reader can follow."""
 PATIENCE = 0.25
@@ -83,6 +85,7 @@ class Scribe:
         self._stop = False
         self._thread: threading.Thread | None = None
         self._position = 0
+        self._in_ring = 0
         self._payloads = 0
         self._encode = msgspec.msgpack.Encoder(enc_hook=spelled).encode
         self._strings: Interned[str] = Interned("")
@@ -161,11 +164,18 @@ class Scribe:
 
     def room(self, size: int) -> int:
         """So many bytes of the ring: their offset. The lock is to be held until the numbers are handed over."""
-        ring = self.ring
-        if ring.used() + size > CAPACITY // 4:
+        self._in_ring += size
+        if self._in_ring > RING_STEP:
+            self._in_ring = 0
             self._seal()
             self._wake.set()
-        return ring.allocate(size, lambda: self.failure is not None)
+        return self.ring.allocate(size, self._wait_for_room)
+
+    def _wait_for_room(self) -> bool:
+        self._seal()
+        self._wake.set()
+        time.sleep(0.0005)
+        return self.failure is None
 
     def place(self, sites: tuple[Site, ...]) -> int:
         """The number of a place: the script's own site, then the sites from there inwards."""

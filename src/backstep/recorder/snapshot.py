@@ -157,10 +157,21 @@ class Camera:
             version = tensor._version
         except RuntimeError:
             version = 0  # inference tensors keep no count
-        try:
-            key = (tensor.shape, tensor.dtype, tensor.requires_grad, tensor.is_leaf, tensor.layout, tensor.device)
-        except RuntimeError:
-            key = key_of_odd(tensor)
+        shot: Shot | None = entry.shot
+        if (
+            shot is not None
+            and shot[VERSION] == version
+            and entry.shot_epoch == self.epoch
+            and (entry.trusted or counted or (flowing and entry.shot_flow == self.flow))
+            and not self._empty
+            and not (self._shared and self._is_shared(tensor))
+        ):
+            if self._reach is not None and shot[PAYLOAD] >= 0:
+                self._reach("reach", shot[PAYLOAD])
+            if shot[NAME] == name:
+                return shot
+            return (entry.number, version, name, shot[META], shot[SCALAR], shot[PAYLOAD], shot[OMITTED])
+        key = key_of(tensor)
         kind = self._kinds.get(key)
         try:
             if kind is None:
@@ -170,32 +181,39 @@ class Camera:
                 if reason:
                     return (entry.number, version, name, kind.number, None, -1, self._text(reason))
             if kind.scalar:
-                return (entry.number, version, name, kind.number, tensor.tolist(), -1, 0)
-            if (
-                entry.payload_version == version
-                and entry.payload_epoch == self.epoch
-                and (kind.trusted or counted or (flowing and entry.payload_flow == self.flow))
-                and not (self._shared and self._is_shared(tensor))
-            ):
-                if self._reach is not None:
-                    self._reach("reach", entry.payload)
-                return (entry.number, version, name, kind.number, None, entry.payload, kind.omitted)
-            payload = self._copy(tensor, kind)
+                shot = (entry.number, version, name, kind.number, tensor.tolist(), -1, 0)
+            else:
+                shot = (entry.number, version, name, kind.number, None, self._copy(tensor, kind), kind.omitted)
         except Exception as error:
             kind = kind or self._new_kind((*key[:4], torch.strided, torch.device("cpu")))
             why = self._text(f"cannot be read: {first_line(error)}")
             return (entry.number, version, name, kind.number, None, -1, why)
-        entry.payload, entry.payload_version = payload, version
-        entry.payload_epoch, entry.payload_flow = self.epoch, self.flow
-        return (entry.number, version, name, kind.number, None, payload, kind.omitted)
+        self._remember(entry, shot, trusted=kind.trusted)
+        return shot
+
+    def _remember(self, entry: Entry, shot: Shot, *, trusted: bool) -> None:
+        """This is the last shot of a tensor: it is taken over as long as nobody can have written to it."""
+        entry.shot, entry.trusted = shot, trusted
+        entry.shot_epoch, entry.shot_flow = self.epoch, self.flow
+
+    def look_again(self, tensor: torch.Tensor) -> None:
+        """Something about a tensor changes that its version does not tell: its shape, whether it requires grad."""
+        entry = self._entries.get(id(tensor))
+        if entry is not None:
+            entry.shot = None
 
     def same(self, tensor: torch.Tensor, original: torch.Tensor, shot: Shot, name: int) -> Shot:
         """A tensor that may be another one's memory, seen otherwise: then its numbers need no second copy."""
         entry = self._tensors.called(tensor, name)
         payload = shot[PAYLOAD]
         if payload >= 0 and self._same_numbers(tensor, original, in_order=self._by_number[shot[META]].keep):
-            entry.payload, entry.payload_version = payload, tensor._version
-            entry.payload_epoch, entry.payload_flow = self.epoch, self.flow
+            key = key_of(tensor)
+            kind = self._kinds.get(key) or self._new_kind(key)
+            told = (
+                entry.number, tensor._version, name or entry.name_number, kind.number, None, payload, kind.omitted,
+            )  # fmt: skip
+            self._remember(entry, told, trusted=kind.trusted)
+            return told
         return self.shoot(tensor, entry, name or entry.name_number, flowing=True)
 
     @staticmethod
@@ -253,6 +271,14 @@ class Camera:
         # Reading a sparse tensor can count as a change of it.
         with torch.autograd.grad_mode._unsafe_preserve_version_counter(tensor), below_autograd():
             return self.numbers.put(tensor.to_dense(), keep=kind.keep)
+
+
+def key_of(tensor: torch.Tensor) -> tuple[Any, ...]:
+    """What a tensor is beside its numbers."""
+    try:
+        return (tensor.shape, tensor.dtype, tensor.requires_grad, tensor.is_leaf, tensor.layout, tensor.device)
+    except RuntimeError:
+        return key_of_odd(tensor)
 
 
 def key_of_odd(tensor: torch.Tensor) -> tuple[Any, ...]:

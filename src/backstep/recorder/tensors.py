@@ -15,8 +15,8 @@ class Entry(weakref.ref[Any]):
     """What is known of one live tensor: a weak reference to it, with its number and its names."""
 
     __slots__ = (
-        "base", "factor", "grad_of", "key", "leaf", "name", "name_number", "number", "origin", "payload",
-        "payload_epoch", "payload_flow", "payload_version", "rank",
+        "base", "factor", "grad_of", "key", "leaf", "name", "name_number", "number", "origin", "rank", "shot",
+        "shot_epoch", "shot_flow", "trusted",
     )  # fmt: skip
 
     key: int
@@ -34,11 +34,12 @@ class Entry(weakref.ref[Any]):
     """The leaf from whose `.grad` this was computed without grad mode."""
     factor: float | None
     """... by multiplication with this number alone."""
-    payload: Any
-    """What was kept of the tensor last: when it had `payload_version`, in the camera's epoch and flow."""
-    payload_version: int
-    payload_epoch: int
-    payload_flow: int
+    shot: Any
+    """What was recorded of the tensor last, in the camera's epoch and flow."""
+    shot_epoch: int
+    shot_flow: int
+    trusted: bool
+    """Whoever writes to the tensor is counted in its version."""
 
 
 class Tensors:
@@ -90,8 +91,7 @@ class Tensors:
         entry.name_number = number
         entry.rank = EXPRESSION
         entry.leaf = False
-        entry.grad_of = entry.base = entry.origin = entry.factor = entry.payload = None
-        entry.payload_version = entry.payload_epoch = entry.payload_flow = -1
+        entry.grad_of = entry.base = entry.origin = entry.factor = entry.shot = None
         self.entries[entry.key] = entry
         return entry
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import mmap
 import os
 import tempfile
-import time
 from collections.abc import Callable
 
 CAPACITY = 256 << 20
@@ -32,7 +31,8 @@ class Ring:
         """None where no memory can be shared with another process."""
         self.memory = mmap.mmap(-1 if self.descriptor is None else self.descriptor, HEAD + CAPACITY)
         self._words = memoryview(self.memory)[:HEAD].cast("q")
-        self._head = 0
+        self._head = self._from = 0
+        """Where the next piece goes; up to where all has been written, whatever the other side says."""
 
     def word(self, index: int) -> int:
         return self._words[index]
@@ -40,21 +40,25 @@ class Ring:
     def put_word(self, index: int, value: int) -> None:
         self._words[index] = value
 
-    def allocate(self, size: int, gone: Callable[[], bool]) -> int:
-        """Where so many bytes can be written, in one piece; waits for them, unless the writer has gone."""
-        head = self._head
+    def allocate(self, size: int, wait: Callable[[], bool]) -> int:
+        """Where so many bytes can be written, in one piece. As long as there is no room, `wait` is called; it returns
+        whether to wait on."""
+        head, tail = self._head, self._words[TAIL]
+        if tail >= head and head % CAPACITY:
+            # Nothing waits: from the start again, in memory that the processor still has at hand.
+            head = self._from = head + CAPACITY - head % CAPACITY
         lies = head % CAPACITY
         if lies + size > CAPACITY:
             head += CAPACITY - lies
         end = head + -(-size // ALIGNMENT) * ALIGNMENT
-        while end - self._words[TAIL] > CAPACITY and not gone():
-            time.sleep(0.0005)
+        while end - max(self._words[TAIL], self._from) > CAPACITY and wait():
+            pass
         self._head = end
         return head
 
     def used(self) -> int:
         """Bytes that have not been written yet."""
-        return self._head - self._words[TAIL]
+        return self._head - max(self._words[TAIL], self._from)
 
     def piece(self, offset: int, size: int) -> memoryview:
         """The bytes from an offset on."""
