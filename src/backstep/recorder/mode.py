@@ -167,8 +167,10 @@ class Recording(TorchFunctionMode):
         self._caller = session.callers.of
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if is_compiling():
+            return func(*args, **(kwargs or {}))
         function = self._functions.get(func)
-        if (function is not None and function.quiet) or is_compiling():
+        if function is not None and function.quiet:
             return func(*args, **(kwargs or {}))
         if is_tracing() is not None:
             return func(*args, **(kwargs or {}))  # torch.jit.trace would trace our looks at the tensors too

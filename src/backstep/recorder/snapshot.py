@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensor
+from torch.multiprocessing.reductions import StorageWeakRef
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from backstep.recorder.calls import UNINITIALISED
@@ -89,7 +90,8 @@ class Camera:
         self._text: Callable[[str], int] = scribe.text
         self._kinds: dict[tuple[Any, ...], Kind] = {}
         self._by_number: dict[int, Kind] = {}
-        self._empty: dict[int, bool] = {}
+        self._empty: dict[int, StorageWeakRef] = {}
+        """By its address, the memory that nobody has written yet, as long as it is that memory."""
         self._shared: set[int] = set()
         self.epoch = 0
         """Grows when something unseen may have written to tensors without counting it."""
@@ -126,7 +128,7 @@ class Camera:
             if unreadable(tensor) or tensor.layout is not torch.strided:
                 continue
             if empty:
-                self._empty[tensor.data_ptr()] = True
+                self._empty[tensor.data_ptr()] = StorageWeakRef(tensor.untyped_storage())
             else:
                 self._empty.pop(tensor.data_ptr(), None)
 
@@ -254,9 +256,16 @@ class Camera:
 
     def _reason(self, tensor: torch.Tensor) -> str:
         reason = unreadable(tensor)
-        if not reason and self._empty and tensor.layout is torch.strided and tensor.data_ptr() in self._empty:
+        if not reason and self._empty and tensor.layout is torch.strided and self._is_empty(tensor.data_ptr()):
             return "uninitialised memory"
         return reason
+
+    def _is_empty(self, address: int) -> bool:
+        memory = self._empty.get(address)
+        if memory is not None and memory.expired():
+            del self._empty[address]
+            return False
+        return memory is not None
 
     def _copy(self, tensor: torch.Tensor, kind: Kind) -> int:
         """The number of the payload that a tensor's numbers become."""
