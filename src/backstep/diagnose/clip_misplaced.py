@@ -8,11 +8,13 @@ from itertools import pairwise
 from backstep.diagnose.finding import Finding, Level, NotLooked, Related, Rule
 from backstep.diagnose.story import Leaf, Story, line_of, uses_gradient
 from backstep.diagnose.wording import at, listed, size
-from backstep.trace.event import GradWriteEvent, UpdateEvent, ZeroGradEvent
+from backstep.trace.event import ForwardEvent, GradWriteEvent, UpdateEvent, ZeroGradEvent
 
 CLIPS = frozenset({"clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_"})
 UNSCALES = frozenset({"unscale_", "step"})
 """Who divides gradients by a scaler's scale: the call itself, or `scaler.step`."""
+TOTALS = frozenset({"tensor", "zeros", "norm", "vector_norm", "linalg_vector_norm"})
+"""The ops whose result is the norm of all gradients."""
 ENOUGH = 2
 
 
@@ -81,17 +83,15 @@ def clips_of(leaf: Leaf) -> tuple[list[GradWriteEvent], int]:
 
 
 def clipped_while_empty(story: Story) -> Iterator[Finding]:
-    """Clipping that finds no gradient gives the norm 0, time after time."""
-    empty = [
-        event for event in story.forwards
-        if event.op in ("tensor", "zeros") and event.source is not None and "clip_grad" in event.source.code
-        and event.outputs and event.outputs[0].scalar == 0 and not event.grad_enabled
-    ]  # fmt: skip
-    lines = {line_of(event) for event in empty}
+    """Clipping that finds no gradient, or only zeros, gives the norm 0, time after time."""
+    norms: dict[tuple[str, int] | None, list[ForwardEvent]] = {}
+    for event in story.forwards:
+        if event.op in TOTALS and event.source is not None and "clip_grad" in event.source.code and event.outputs:
+            norms.setdefault(line_of(event), []).append(event)
     clipping = {line_of(act) for leaf in story.leaves.values() for act in leaf.acts if isinstance(act, GradWriteEvent)}
-    for line in lines - clipping:
-        at_line = [event for event in empty if line_of(event) == line]
-        if len(at_line) >= ENOUGH and story.trained:
+    for line, at_line in norms.items():
+        empty = line not in clipping and all(event.outputs[0].scalar == 0 for event in at_line)
+        if empty and len(at_line) >= ENOUGH and story.trained:
             update = next(iter(story.trained.values())).updates[0]
             yield Finding(
                 Level.WARNING,

@@ -38,7 +38,7 @@ def look(story: Story) -> Iterator[Finding | NotLooked]:
         if points is None:
             yield NotLooked(f"{name} is no elementwise function of one tensor whose values were kept")
             continue
-        finding = judged(name, pairs, *points)
+        finding = judged(story, name, pairs, *points)
         if finding is not None:
             yield finding
 
@@ -63,7 +63,7 @@ def points_of(pairs: list[tuple[BackwardEvent, ForwardEvent]]) -> tuple[Array, A
 
 
 def judged(
-    name: str, pairs: list[tuple[BackwardEvent, ForwardEvent]], x: Array, y: Array, factor: Array
+    story: Story, name: str, pairs: list[tuple[BackwardEvent, ForwardEvent]], x: Array, y: Array, factor: Array
 ) -> Finding | None:
     if len(x) < 3:
         return None
@@ -82,17 +82,24 @@ def judged(
         return None
     where = int(np.flatnonzero(smooth)[np.argmax(error)])
     node, twin = pairs[0]
+    formula = last_op_of_backward(story, node)
     return Finding(
         Level.ERROR,
         f"The backward of {name} is not the derivative of its forward: at {figure(float(x[where + 1]))} the recorded"
         f" values have the slope {figure(float(middle[where]))}, its backward multiplies by"
         f" {figure(float(factor[where + 1]))}; so at most of {told(int(smooth.sum()), 'point')}.",
         "Derive backward from forward again, and check it with torch.autograd.gradcheck.",
-        twin.source,
-        (twin.position, node.position),
+        twin.source if formula is None else formula.source,
+        (twin.position, *(() if formula is None else (formula.position,)), node.position),
         f"{figure(float(factor[where + 1]))}, not {figure(float(middle[where]))}",
-        (Related(node.source, f"runs the backward of {described(twin)}"),),
+        (Related(twin.source, "applied here"), Related(node.source, f"runs the backward of {described(twin)}")),
     )
+
+
+def last_op_of_backward(story: Story, node: BackwardEvent) -> ForwardEvent | None:
+    """The op that gave what a custom backward returns: it runs just before its node is told of."""
+    before = story.event(node.position - 1) if node.position else None
+    return before if isinstance(before, ForwardEvent) and before.phase == "backward" else None
 
 
 RULE = Rule("custom-backward", "a custom Function's backward is not the derivative of its forward", look)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator
 
 from backstep.diagnose.finding import Finding, Level, NotLooked, Related, Rule
 from backstep.diagnose.lineage import described
-from backstep.diagnose.no_gradient import fix_of
-from backstep.diagnose.script_text import optimizer_made
+from backstep.diagnose.no_gradient import fix_of, why_of
 from backstep.diagnose.story import Leaf, Story
 from backstep.diagnose.wording import at, listed
 from backstep.trace.event import ForwardEvent, Source
@@ -24,16 +22,15 @@ def look(story: Story) -> Iterator[Finding | NotLooked]:
     stepped = [leaf for leaf in story.trained.values() if ".step" in leaf.updates[0].by]
     if not stepped or len(story.finished) < ENOUGH:
         return
-    made = optimizer_made(story, stepped[0].updates[0])
     by_cut: defaultdict[int, list[Leaf]] = defaultdict(list)
     for leaf in story.leaves.values():
-        if leaf.contributions or leaf.updates:
+        if leaf.contributions or leaf.updates or leaf.number not in story.held:
             continue
         uses = [use for use in leaf.uses if in_training(story, use)]
         if len(uses) < ENOUGH or any(write.position > uses[0] for write in leaf.writes):
             continue  # not part of the training, or kept up in another way (a moving average)
         cut = cut_after(story, uses[0])
-        if cut is not None and held(story, leaf, uses[0], made):
+        if cut is not None:
             by_cut[cut.position].append(leaf)
     first_cut: dict[Source | None, int] = {}
     for position in sorted(by_cut):
@@ -51,7 +48,19 @@ def in_training(story: Story, use: int) -> bool:
 
 
 def cut_after(story: Story, use: int) -> ForwardEvent | None:
-    """The first op after the use of a leaf that takes something with a graph and gives something without."""
+    """The op after the use of a leaf that takes something with a graph and gives something without.
+
+    The first on the way to the loss; else, where plain numbers are on the way, the first of all.
+    """
+    first, behind = None, behind_loss(story, use)
+    for event in cuts_after(story, use):
+        if event.position in behind:
+            return event
+        first = first or event
+    return first
+
+
+def cuts_after(story: Story, use: int) -> Iterator[ForwardEvent]:
     todo, seen = [use], set[int]()
     while todo and len(seen) < REACH:
         position = todo.pop(0)
@@ -60,28 +69,19 @@ def cut_after(story: Story, use: int) -> ForwardEvent | None:
             continue
         seen.add(position)
         if not any(value.requires_grad for value in event.outputs):
-            return event
+            yield event
+            continue
         for value in event.outputs:
             todo += [reader for reader in story.readers[value.tensor] if reader > position]
-    return None
 
 
-def held(story: Story, leaf: Leaf, use: int, made: Source | None) -> bool:
-    """Whether the optimizer was given the whole model that the leaf is part of, and not, say, its head alone."""
-    source = story.event(use).source
-    if made is None or source is None:
-        return False
-    given = re.findall(r"([\w.]+)\.parameters\(\)", made.code)
-    called = re.match(r"([\w.]+)\(", source.code)
-    if called is not None and is_root(called[1], leaf):
-        return called[1] in given
-    return any("." not in name.removeprefix("self.") for name in given)
-
-
-def is_root(called: str, leaf: Leaf) -> bool:
-    """Whether what is called is a model, and not a layer of one (`self.encoder` of a weight `encoder.weight`)."""
-    owner, _, attribute = called.partition(".")
-    return owner not in ("torch", "F", "nn") and not (attribute and leaf.name.startswith(f"{attribute}."))
+def behind_loss(story: Story, use: int) -> set[int]:
+    """The ops that the roots of the next pass were computed by."""
+    following = next((one for one in story.finished if one.start.position > use), None)
+    if following is None:
+        return set()
+    at = following.start.position
+    return {event.position for root in following.start.roots for event in story.ancestors(root, at)}
 
 
 def found(story: Story, cut: ForwardEvent, leaves: list[Leaf], trained: Leaf) -> Finding:
@@ -89,7 +89,7 @@ def found(story: Story, cut: ForwardEvent, leaves: list[Leaf], trained: Leaf) ->
     return Finding(
         Level.ERROR,
         f"{listed(leaf.name for leaf in leaves)} never get a gradient: {described(cut)} cuts the way from the loss to"
-        f" them (`{cut.op}` has no gradient), while {at(step.source)} trains the rest.",
+        f" them ({why_of(cut)}), while {at(step.source)} trains the rest.",
         fix_of(cut),
         cut.source,
         (leaves[0].uses[0], cut.position, step.position),

@@ -13,7 +13,7 @@ from backstep.diagnose.finding import Finding, Level, NotLooked, Related, Rule
 from backstep.diagnose.script_text import optimizer_made
 from backstep.diagnose.story import Pass, Story, line_of
 from backstep.diagnose.wording import figure, size
-from backstep.trace.event import UpdateEvent
+from backstep.trace.event import Array, UpdateEvent
 
 GROWN = 100.0
 """A loss that ends so many times above where it began has diverged."""
@@ -73,24 +73,42 @@ def swinging(story: Story, passes: list[Pass]) -> UpdateEvent | None:
     first, last = passes[0].loss, passes[-1].loss
     if len(passes) <= SWINGS or first is None or last is None or not last > 0.9 * first > 0:
         return None
-    for leaf in story.trained.values():
+    for steps in steps_by_line(story):
         turns = 0
-        for one, other in pairwise(leaf.updates):
+        for one, other in pairwise(steps):
             turns = turns + 1 if opposite(one, other) else 0
             if turns >= SWINGS:
-                return other
+                return max(other, key=relative)
     return None
 
 
-def opposite(one: UpdateEvent, other: UpdateEvent) -> bool:
-    """Whether two gradients point in opposite directions."""
-    a = None if one.grad is None else one.grad.array
-    b = None if other.grad is None else other.grad.array
-    if a is None or b is None or not (np.isfinite(a).all() and np.isfinite(b).all()):
+def steps_by_line(story: Story) -> list[list[list[UpdateEvent]]]:
+    """The steps that gradients made, those of each line that update the same leaves together."""
+    by_line: dict[tuple[tuple[str, int] | None, tuple[int, ...]], list[list[UpdateEvent]]] = {}
+    for step in story.steps:
+        if all(update.grad is not None for update in step):
+            by_line.setdefault((line_of(step[0]), tuple(update.number for update in step)), []).append(step)
+    return list(by_line.values())
+
+
+def opposite(one: list[UpdateEvent], other: list[UpdateEvent]) -> bool:
+    """Whether the gradients of two steps, all leaves taken together, point in opposite directions.
+
+    One leaf alone may well turn round each time by chance: a bias has few elements.
+    """
+    a, b = gradient_of(one), gradient_of(other)
+    if a is None or b is None or a.shape != b.shape:
         return False
-    a, b = a.astype(np.float64).ravel(), b.astype(np.float64).ravel()
     length = float(np.linalg.norm(a) * np.linalg.norm(b))
     return length > 0 and float(a @ b) < -0.9 * length
+
+
+def gradient_of(step: list[UpdateEvent]) -> Array | None:
+    """The gradients that a step used, one after the other, as far as their numbers were kept; None if not finite."""
+    kept = [update.grad.array for update in step if update.grad is not None]
+    parts = [array.astype(np.float64).ravel() for array in kept if array is not None]
+    whole = np.concatenate(parts) if parts else None
+    return whole if whole is not None and np.isfinite(whole).all() else None
 
 
 def overshooting(story: Story, passes: list[Pass]) -> UpdateEvent | None:
@@ -194,7 +212,7 @@ def overshoots(story: Story, run: list[Pass], last: float | None) -> bool:
     start, end = run[0].start.position, run[-1].start.position
     for leaf in story.trained.values():
         updates = [update for update in leaf.updates if start < update.position < end]
-        turns = [opposite(one, other) for one, other in pairwise(updates)]
+        turns = [opposite([one], [other]) for one, other in pairwise(updates)]
         if sum(turns) * 2 > len(turns) or (updates and all(map(goes_up, updates))):
             return True
     return False

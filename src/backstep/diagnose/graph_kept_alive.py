@@ -22,6 +22,7 @@ def look(story: Story) -> Iterator[Finding | NotLooked]:
     needed = needed_ops(story)
     graphs: dict[int, frozenset[int]] = {}
     told_of: set[tuple[str, int] | None] = set()
+    blamed: set[int] = set()
     for event in story.forwards:
         if event.parent is not None or not event.outputs or not event.outputs[0].requires_grad:
             continue
@@ -30,7 +31,11 @@ def look(story: Story) -> Iterator[Finding | NotLooked]:
         kept = frozenset().union(*(kept_by(story, event, value, passed, graphs) for value in event.inputs))
         if kept:
             graphs[event.outputs[0].tensor] = kept
-            if len(kept) >= ENOUGH and line_of(event) not in told_of:
+            if len(kept) < ENOUGH:
+                continue
+            follows = any(value.tensor in blamed for value in event.inputs)
+            blamed.add(event.outputs[0].tensor)
+            if not follows and line_of(event) not in told_of:
                 told_of.add(line_of(event))
                 yield found(event, kept)
     yield from taken_out_late(story, passed, told_of)

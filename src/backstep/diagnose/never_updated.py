@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from backstep.diagnose.finding import Finding, Level, NotLooked, Related, Rule
 from backstep.diagnose.magnitude import is_nonzero
-from backstep.diagnose.script_text import optimizers_in_text, steps_in_text
+from backstep.diagnose.script_text import optimizers_in_text
 from backstep.diagnose.story import Leaf, Story
 from backstep.diagnose.wording import at, listed, size, told
 from backstep.trace.event import ForwardEvent, ZeroGradEvent
@@ -26,7 +26,7 @@ def look(story: Story) -> Iterator[Finding | NotLooked]:
     evidence = tuple(act.position for act in first.contributions[:3])
     numbers = f"{first.name}.grad = {size(first.contributions[-1].after)}, never used"
     here = Related(first.contributions[0].source, "the backward pass whose gradients nothing uses")
-    if not steps_in_text(story):
+    if not story.trace.steps:
         yield Finding(
             Level.ERROR,
             f"{passes} delivered gradients to {names}, and no update follows: the optimizer's step is never called.",
@@ -36,7 +36,7 @@ def look(story: Story) -> Iterator[Finding | NotLooked]:
             numbers,
             (Related(made[0], "the optimizer"),),
         )
-    elif not cleared:
+    elif not cleared and not any(leaf.number in story.held for leaf in waiting):
         yield Finding(
             Level.ERROR,
             f"{passes} delivered gradients to {names}, and the optimizer made on {at(made[0])} neither clears nor uses"

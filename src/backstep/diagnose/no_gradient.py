@@ -9,8 +9,8 @@ from backstep.diagnose.finding import Finding, Level, NotLooked, Related, Rule
 from backstep.diagnose.leaf_replaced import replacements
 from backstep.diagnose.lineage import TAKES_OUT, cuts, described, taken_out_before
 from backstep.diagnose.story import Pass, Story
-from backstep.diagnose.wording import at
-from backstep.trace.event import ForwardEvent, Value
+from backstep.diagnose.wording import at, quoted
+from backstep.trace.event import AccumulateEvent, ForwardEvent, Value
 
 MESSAGE = "does not require grad and does not have a grad_fn"
 MAKERS = frozenset({"tensor", "as_tensor", "from_numpy", "scalar_tensor", "full", "FloatTensor", "Tensor"})
@@ -24,10 +24,10 @@ def look(story: Story) -> Iterator[Finding | NotLooked]:
             continue
         if refused and one is story.passes[-1]:
             yield why_no_gradient(story, one, root)
-        elif root.leaf and root.requires_grad and one.end is not None and story.maker(root.tensor, one.start.position):
+        elif remaking_of(story, one) is not None:
             # Now and then a loss without terms is a new zero on purpose; as a rule it is not.
-            if 2 * sum(is_remade(story, other, other.start.roots[0]) for other in story.finished) > len(story.finished):
-                yield remade(story, one, root)
+            if 2 * sum(remaking_of(story, other) is not None for other in story.finished) > len(story.finished):
+                yield remade(story, one)
             return
 
 
@@ -91,8 +91,15 @@ def remaking(story: Story, made: ForwardEvent) -> ForwardEvent | None:
     return made if computed else None
 
 
+def why_of(cut: ForwardEvent) -> str:
+    """Why no gradient comes back through it."""
+    return f"`{cut.op}` has no gradient" if cut.grad_enabled else "it runs without grad mode"
+
+
 def fix_of(cut: ForwardEvent) -> str:
     """What to write instead."""
+    if not cut.grad_enabled:
+        return "Compute it with grad mode on (of a distribution, take rsample() and not sample())."
     if cut.op in MAKERS or cut.op in TAKES_OUT:
         return "Use the tensor itself; take numbers out of it (`.item()`, numpy) only for logging."
     if cut.op in ("detach", "data", "detach_"):
@@ -100,20 +107,27 @@ def fix_of(cut: ForwardEvent) -> str:
     return "Use a differentiable op in its place (a soft version of it), or a loss that takes the raw outputs."
 
 
-def is_remade(story: Story, one: Pass, root: Value) -> bool:
-    """Whether the root was made out of numbers, while a graph was there that it should have come from."""
-    made = story.maker(root.tensor, one.start.position)
-    if made is None or not one.contributions or any(act.number != root.tensor for act in one.contributions):
-        return False
-    return any(event.nodes for event in story.forwards if event.position < made.position)
+def remaking_of(story: Story, one: Pass) -> ForwardEvent | None:
+    """What made the only leaf that a pass delivers to, of numbers, while a graph was there to take them from."""
+    targets = {act.number for act in one.contributions}
+    if one.end is None or len(targets) != 1 or len(one.start.roots) != 1:
+        return None
+    leaf = one.contributions[0].number
+    made = story.maker(leaf, one.start.position)
+    if made is None or any(act for act in story.leaves[leaf].acts if not isinstance(act, AccumulateEvent)):
+        return None
+    if leaf == one.start.roots[0].tensor:
+        return made if any(event.nodes for event in story.forwards if event.position < made.position) else None
+    return made if made.op in MAKERS and remaking(story, made) is not None else None
 
 
-def remade(story: Story, one: Pass, root: Value) -> Finding:
-    made = story.maker(root.tensor, one.start.position)
+def remade(story: Story, one: Pass) -> Finding:
+    made = remaking_of(story, one)
+    leaf = one.contributions[0].tensor
     return Finding(
         Level.ERROR,
-        f"{root.name} is made anew here, as a leaf without a graph: the pass on {at(one.source)} delivers a gradient to"
-        f" {root.name} itself and to no parameter.",
+        f"{quoted(leaf)} is made anew here, as a leaf without a graph: the pass on {at(one.source)} delivers a gradient to"
+        " it alone and to no parameter.",
         "Run the backward pass from the tensor that the loss was computed as.",
         made.source if made is not None else one.source,
         (*((made.position,) if made is not None else ()), one.start.position),

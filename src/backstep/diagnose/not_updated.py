@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from backstep.diagnose.finding import Finding, Level, NotLooked, Related, Rule
 from backstep.diagnose.magnitude import is_nonzero
-from backstep.diagnose.script_text import optimizer_made
+from backstep.diagnose.script_text import bound, lines_like, optimizer_made
 from backstep.diagnose.story import Leaf, Story
 from backstep.diagnose.wording import at, listed, size, told
 from backstep.trace.event import Event, ForwardEvent, Source
@@ -24,8 +24,8 @@ def look(story: Story) -> Iterator[Finding | NotLooked]:
         return
     groups: dict[tuple[Level, Source | None], list[Leaf]] = {}
     for leaf in story.leaves.values():
-        if is_forgotten(leaf):
-            groups.setdefault((level_of(leaf, trained), cause_of(story, leaf, trained[0])), []).append(leaf)
+        if leaf.number not in story.held and is_forgotten(leaf):
+            groups.setdefault((level_of(story, leaf, trained), cause_of(story, leaf, trained[0])), []).append(leaf)
     for (level, source), leaves in groups.items():
         yield found(story, level, source, leaves, trained[0])
 
@@ -39,17 +39,30 @@ def is_forgotten(leaf: Leaf) -> bool:
     return not read and not any(write.position > arrived[0].position for write in leaf.writes)
 
 
-def is_unlisted(leaf: Leaf) -> bool:
-    return UNLISTED.fullmatch(leaf.name) is not None
+def is_unlisted(story: Story, leaf: Leaf) -> bool:
+    """Whether no module that anybody holds by a name lists it."""
+    return UNLISTED.fullmatch(leaf.name) is not None or bool(nameless_makings(story, leaf))
+
+
+def nameless_makings(story: Story, leaf: Leaf) -> list[Source]:
+    """Where the outermost module of a leaf is made, if it has the name of its class because nothing is bound to it."""
+    birth = made(story, leaf)
+    if birth is None or birth.source is None or "." not in leaf.name:
+        return []
+    owner = leaf.name.split(".")[0]
+    if bound(story, birth.source.file, owner):
+        return []
+    makings = lines_like(story, birth.source.file, rf"(?i)(?<!class )\b{re.escape(owner)}\(")
+    return [line for line in makings if line.line == birth.source.line] or makings
 
 
 def in_module(leaf: Leaf) -> bool:
     return "." in leaf.name or leaf.name.startswith(("weight", "bias"))
 
 
-def level_of(leaf: Leaf, trained: list[Leaf]) -> Level:
+def level_of(story: Story, leaf: Leaf, trained: list[Leaf]) -> Level:
     """A fault where it cannot be a frozen part: not listed by its module, or trained parameters come before it."""
-    if is_unlisted(leaf):
+    if is_unlisted(story, leaf):
         return Level.ERROR
     before = [other for other in trained if other.uses[0] < leaf.uses[0] and in_module(other)]
     # A fixed network that judges outputs (a perceptual loss) sees the target as well, so it runs twice a pass.
@@ -70,7 +83,10 @@ def cause_of(story: Story, leaf: Leaf, trained: Leaf) -> Source | None:
     source = None if birth is None else birth.source
     optimizer = optimizer_made(story, trained.updates[0])
     too_late = optimizer is not None and source is not None and source.line > optimizer.line
-    if is_unlisted(leaf) or too_late or optimizer is None:
+    nameless = nameless_makings(story, leaf)
+    if nameless:
+        return nameless[0]
+    if is_unlisted(story, leaf) or too_late or optimizer is None:
         return source or story.event(leaf.uses[0]).source
     return optimizer
 
@@ -79,7 +95,7 @@ def found(story: Story, level: Level, source: Source | None, leaves: list[Leaf],
     first, step = leaves[0], trained.updates[0]
     use = story.event(first.uses[0])
     passes = told(len(first.contributions), "backward pass", "backward passes")
-    unlisted = is_unlisted(first)
+    unlisted = is_unlisted(story, first)
     who = f"{told(len(leaves), 'parameter')} used on {at(use.source)}" if unlisted else listed(x.name for x in leaves)
     why = (
         "the module that they lie in does not list them (plain lists and dicts are not searched for parameters)"

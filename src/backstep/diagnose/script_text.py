@@ -22,9 +22,9 @@ def optimizer_made(story: Story, step: Event) -> Source | None:
     return lines[0] if lines else None
 
 
-def steps_in_text(story: Story) -> bool:
-    """Whether an optimizer's step is called anywhere."""
-    return any(lines_like(story, file, r"\.step\(") for file in story.trace.sources)
+def bound(story: Story, file: str, name: str) -> bool:
+    """Whether a variable or an attribute of this name is assigned anywhere in a file."""
+    return bool(lines_like(story, file, rf"\b{re.escape(name)}\s*(?::[^=]+)?=[^=]"))
 
 
 def optimizers_in_text(story: Story) -> list[Source]:

@@ -13,7 +13,7 @@ from backstep.trace.event import ForwardEvent, Value
 LOSSES = frozenset("mse_loss smooth_l1_loss huber_loss l1_loss".split())
 BEST = frozenset({"max", "amax", "maximum"})
 NEAR = 12
-"""The best output is so few ops away from the target."""
+"""The best output is so few differentiable ops away from the target."""
 
 
 def look(story: Story) -> Iterator[Finding | NotLooked]:
@@ -40,7 +40,7 @@ def look(story: Story) -> Iterator[Finding | NotLooked]:
 
 
 def best_behind(story: Story, target: Value, before: int) -> ForwardEvent | None:
-    for count, event in enumerate(story.ancestors(target, before, limit=NEAR)):
+    for count, event in enumerate(story.ancestors(target, before, limit=NEAR, differentiable=True)):
         if event.op in BEST and event.outputs and event.outputs[0].requires_grad:
             return event
         if count >= NEAR:
@@ -50,7 +50,7 @@ def best_behind(story: Story, target: Value, before: int) -> ForwardEvent | None
 
 def leaves_behind(story: Story, value: Value, event: ForwardEvent) -> set[int]:
     """The leaves that a value was computed from."""
-    behind = story.ancestors(value, event.position, limit=200)
+    behind = story.ancestors(value, event.position, limit=200, differentiable=True)
     return {one.tensor for made in behind for one in made.inputs if one.leaf and one.requires_grad}
 
 

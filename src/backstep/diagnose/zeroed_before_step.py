@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 from backstep.diagnose.finding import Finding, Level, NotLooked, Related, Rule
 from backstep.diagnose.magnitude import is_nonzero, is_zero
-from backstep.diagnose.script_text import steps_in_text
 from backstep.diagnose.story import Leaf, Story, line_of, uses_gradient
 from backstep.diagnose.wording import at, listed, size, told
 from backstep.trace.event import AccumulateEvent, ForwardEvent, UpdateEvent, ZeroGradEvent
@@ -90,8 +89,8 @@ def harmful(story: Story, fate: Fate) -> bool:
     empty = [update for update in fate.leaf.writes if ".step" in update.by and is_zero(update.grad)]
     if empty:
         return True
-    # Without an event of the step itself (it found only None) the script's text says that there is one.
-    return not story.trained and steps_in_text(story)
+    # A step that finds only None updates nothing, so it leaves no update.
+    return not story.trained and fate.leaf.number in story.held
 
 
 def found(cleared: list[Fate]) -> Finding:

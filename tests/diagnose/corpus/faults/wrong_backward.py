@@ -15,7 +15,7 @@ class Square(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad):
         (x,) = ctx.saved_tensors
-        return grad * x  # FAULT
+        return grad * x  # FAULT custom-backward
         # MENDED return 2 * grad * x
 
 
@@ -23,7 +23,7 @@ model = nn.Linear(3, 8)
 opt = torch.optim.SGD(model.parameters(), lr=0.01)
 x, y = torch.randn(40, 3), torch.rand(40, 8)
 for step in range(6):
-    out = Square.apply(model(x))  # CAUSE custom-backward
+    out = Square.apply(model(x))
     loss = nn.functional.mse_loss(out, y)
     opt.zero_grad()
     loss.backward()
