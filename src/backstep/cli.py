@@ -379,7 +379,6 @@ def check(target: str, args: tuple[str, ...], format_: str, **given: Any) -> int
     """
     from backstep.checking import is_trace, recorded
     from backstep.diagnose.check import check as judge
-    from backstep.trace.ranks import opened as ranks
 
     context = click.get_current_context()
     selection = _selection(target, given["select"], given["ignore"])
@@ -388,7 +387,7 @@ def check(target: str, args: tuple[str, ...], format_: str, **given: Any) -> int
     if not given["module"] and is_trace(target):
         if args or given["output"]:
             raise click.UsageError(f"{target} is a trace: arguments and -o are for a script", context)
-        opened = ranks(target)
+        opened = _ranks(target)
     else:
         output = given["output"]
         path = output and output_path(target, output, module=given["module"], force=given["force"])
@@ -464,22 +463,29 @@ def _print_as_text(traces: Sequence[Trace], reports: Sequence[Report]) -> None:
             console.print(Segments([*row, Segment.line()]), end="", soft_wrap=True)
 
 
-def _ranks(path: str) -> contextlib.AbstractContextManager[list[Trace]]:
-    """The trace, or those of a folder by rank."""
+@contextlib.contextmanager
+def _ranks(path: str) -> Iterator[list[Trace]]:
+    """The trace, or those of a folder by rank. A trace may lie: what stumbles over it becomes one line."""
+    from backstep.trace.file import DAMAGE, TraceError
     from backstep.trace.ranks import opened
 
-    return opened(path)
+    with opened(path) as traces:
+        try:
+            yield traces
+        except DAMAGE as error:
+            if os.environ.get("BACKSTEP_DEBUG"):
+                raise
+            what = f"{type(error).__name__}: {error}"
+            raise TraceError(f"{path}: cannot be shown: {what} (BACKSTEP_DEBUG=1 says where)") from None
 
 
 @contextlib.contextmanager
 def _loaded(path: str) -> Iterator[Trace]:
-    from backstep.trace.trace import load
-
-    trace = load(path)
-    try:
-        yield trace
-    finally:
-        trace.close()
+    """One trace. TraceError for a folder of them."""
+    if Path(path).is_dir():
+        raise click.UsageError(f"{path}: is a folder; name one of the traces in it", click.get_current_context())
+    with _ranks(path) as traces:
+        yield traces[0]
 
 
 def _position(trace: Trace, text: str) -> int:

@@ -44,6 +44,10 @@ CREATE TABLE sources (file TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
 """
 
 
+DAMAGE = (LookupError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError)
+"""What code that believes a trace may stumble over where the trace lies: shown as a damaged moment, in one line."""
+
+
 class TraceError(Exception):
     """The file is no trace, or not one that this version reads. The message is one plain line."""
 

@@ -11,7 +11,7 @@ from textual.app import App as TextualApp
 from textual.app import ComposeResult
 
 from backstep.replay.cursor import Cursor
-from backstep.trace.file import TraceError
+from backstep.trace.file import DAMAGE, TraceError
 from backstep.trace.ranks import counterpart, name_of
 from backstep.trace.trace import Trace
 from backstep.tui import pages
@@ -75,7 +75,7 @@ class App(TextualApp[str]):
     def _rows(self, width: int, height: int) -> list[Row]:
         try:
             return self._picture(width, height)
-        except TraceError as error:
+        except (TraceError, *DAMAGE) as error:
             return pages.damaged_page(self.trace, error, width, height, self.palette)
 
     def _picture(self, width: int, height: int) -> list[Row]:
@@ -147,8 +147,8 @@ class App(TextualApp[str]):
         before = self.cursor.position
         try:
             reason = motion()
-        except TraceError as error:
-            self._show(str(error), alarm=True)
+        except (TraceError, *DAMAGE) as error:
+            self._show(f"✗ {error}", alarm=True)
             return
         if self.cursor.position < before:
             self._following = False
