@@ -38,7 +38,7 @@ def grad_story(trace: Trace, leaf: int, position: int) -> GradStory:
     if not writes:
         why = missing(trace, leaf, emptied, position)
         return GradStory(name, emptied, writes, f"{begun(trace, name, emptied)}; {why}.")
-    return GradStory(name, emptied, writes, f"{begun(trace, name, emptied)}. {since(trace, writes)}.")
+    return GradStory(name, emptied, writes, f"{begun(trace, name, emptied)}. {since(trace, writes, emptied)}.")
 
 
 def begun(trace: Trace, name: str, emptied: int | None) -> str:
@@ -50,15 +50,14 @@ def begun(trace: Trace, name: str, emptied: int | None) -> str:
     return f"{name}.grad was {how} last at #{emptied}{line(event)}"
 
 
-def since(trace: Trace, writes: tuple[int, ...]) -> str:
+def since(trace: Trace, writes: tuple[int, ...], emptied: int | None) -> str:
     """Who has added to it since, and who else has written."""
     kinds = trace.columns["kind"][list(writes)]
     passes = [at for at, kind in zip(writes, kinds, strict=True) if kind == KIND_CODE["accumulate"]]
     others = [at for at, kind in zip(writes, kinds, strict=True) if kind == KIND_CODE["grad_write"]]
     many = f"{len(passes):,} backward passes" if len(passes) != 1 else "1 backward pass"
-    told = ["No backward pass added to it since"]
-    if passes:
-        told = [f"Since then {many} added to it: {named(trace, passes)}"]
+    when = "So far" if emptied is None else "Since then"
+    told = [f"{when} {many} added to it: {named(trace, passes)}" if passes else f"{when} no backward pass added to it"]
     told += [f"it was written by {by(trace, at)} at #{at}{line(trace.event(at))}" for at in others[-TOLD:]]
     return "; ".join(told)
 

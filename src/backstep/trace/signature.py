@@ -74,6 +74,8 @@ def bind(schema: str, tensors: Sequence[Any], arguments: Sequence[tuple[str | No
             bound[parameter.name] = plain.pop(0)
         elif left:
             bound[parameter.name] = left.pop(0)
+        elif plain and isinstance(plain[0], int | float):
+            bound[parameter.name] = plain.pop(0)  # a number where a tensor may stand: `x * 2`
         elif not parameter.is_optional and parameter.default is None:
             return None
     return None if left or plain else bound

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
-from textual.app import App as TextualApp
 from textual.app import ComposeResult
 
 from backstep.replay.cursor import Cursor
@@ -16,6 +15,7 @@ from backstep.trace.ranks import counterpart, name_of
 from backstep.trace.trace import Trace
 from backstep.tui import pages
 from backstep.tui.canvas import Canvas
+from backstep.tui.explaining import Explaining
 from backstep.tui.keys import HINTS, bindings
 from backstep.tui.overlay import Overlay, over
 from backstep.tui.picture import View, picture
@@ -33,7 +33,7 @@ class LiveRun(Protocol):
     def running(self) -> bool: ...
 
 
-class App(TextualApp[str]):
+class App(Explaining):
     """The Debug view of a trace. Its result is `run` or `stop` when a running script was decided about."""
 
     BINDINGS = bindings()  # type: ignore[assignment]
@@ -96,7 +96,7 @@ class App(TextualApp[str]):
         if self._page == "output":
             moment = self.cursor.moment() if len(self.trace) else None
             return pages.output_page(moment, height, self.palette)
-        return None
+        return self.explained(self.size.width, height) if len(self.trace) else None
 
     def _show(self, message: str | None = None, *, alarm: bool = False) -> None:
         self.view = replace(self.view, message=message or "", alarm=alarm)
@@ -155,6 +155,8 @@ class App(TextualApp[str]):
         self._show(reason)
 
     def action_step(self, direction: int) -> None:
+        if self.probing(0, direction):
+            return
         self._move(lambda: self.cursor.step(direction))
 
     def action_phase(self, direction: int) -> None:
@@ -182,6 +184,8 @@ class App(TextualApp[str]):
         self._show("following the newest iteration; a motion back stops that")
 
     def action_rows(self, count: int) -> None:
+        if self.probing(count, 0):
+            return
         if self.view.focus == "events":
             self._move(lambda: self._by_rows(count))
         else:

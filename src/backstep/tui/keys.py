@@ -60,6 +60,16 @@ GROUPS = (
         "pane",
     ),
     Group("the focused pane alone, and back", (Key("view.zoom", "z", "zoom", "z"),), "z", "zoom"),
+    Group(
+        "one number's terms; check it; each .grad",
+        (
+            Key("probe", "enter", "probe", "Enter"),
+            Key("check", "equals_sign", "check", "="),
+            Key("grads", "K", "grads", "K"),
+        ),
+        "Enter/=",
+        "probe",
+    ),
     Group("what the script has printed by now", (Key("view.output", "o,6", "output", "o 6"),), "o", "output"),
     Group(
         "all ranks side by side; the next rank",
@@ -90,8 +100,12 @@ GROUPS = (
         ),
     ),
     Group("this page", (Key("help", "question_mark,f1", "help", "? F1"),), "?", "help"),
-    Group("close what is open; never quits", (Key("close", "escape", "close", "Esc"),)),
-    Group("close what is open, then quit", (Key("quit", "q,ctrl+q", "leave", "q"),), "q", "quit"),
+    Group(
+        "close what is open; q then quits",
+        (Key("close", "escape", "close", "Esc"), Key("quit", "q,ctrl+q", "leave", "q")),
+        "q",
+        "quit",
+    ),
 )
 
 KEYS = tuple(key for group in GROUPS for key in group.keys)
