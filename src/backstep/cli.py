@@ -264,6 +264,22 @@ def _default_paths(script: str, module: bool) -> Iterator[Path]:
         number += 1
 
 
+@cli.command("demo")
+@click.argument("name", required=False)
+def demo(name: str | None) -> int:
+    """A tour: steps through the scenarios that come with backstep, or through the one called NAME."""
+    from backstep.demo import DemoError, chosen, listing, tour
+
+    try:
+        found = chosen(name)
+        if not (_has_terminal(sys.stdin) and _has_terminal(sys.stdout)):
+            print(listing(found))
+            return 0
+        return tour(found)
+    except DemoError as error:
+        raise click.UsageError(str(error), click.get_current_context()) from None
+
+
 @cli.command("open")
 @click.argument("trace")
 @click.option("--at", "at", metavar="POSITION", help="Start there: N, #N, iN, eN, eNiM, N%, first, last.")
