@@ -218,7 +218,7 @@ def many_lines(t: HandmadeTrace) -> None:
 
 
 def many_leaves(t: HandmadeTrace) -> None:
-    for number in range(50_000):
+    for number in range(20_000):
         t.batch.leaves.append((number + 10, 0))
     y = t.value(1, 1.0, "y")
     t.add(r.Accumulate(11, y, y, y, False), "backward", 14, subject=11)
@@ -306,7 +306,7 @@ TRACES: dict[str, Callable[[Path], None]] = {
         "INSERT INTO header SELECT 'key' || i, x'c0' FROM n"
     ),
     "many_batches": sql(
-        "WITH RECURSIVE n(i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n LIMIT 50000) "
+        "WITH RECURSIVE n(i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n LIMIT 4000) "
         "INSERT INTO batches SELECT i, (SELECT sum(count) FROM batches), 0, x'', x'', x'90', x'' FROM n"
     ),
     "text_for_numbers": sql("UPDATE batches SET first = 'one', count = 'many'"),

@@ -170,6 +170,15 @@ def sort_out(
     return tensors, tuple(others)
 
 
+def without_numbers(arguments: tuple[tuple[int, Any], ...]) -> tuple[tuple[int, Any], ...]:
+    """The arguments without lists of data; sizes and dimensions, lists of whole numbers, stay."""
+    return tuple((name, "..." if holds_data(given) else given) for name, given in arguments)
+
+
+def holds_data(given: Any) -> bool:
+    return isinstance(given, list | dict) and not (isinstance(given, list) and all(type(n) is int for n in given))
+
+
 def plain(thing: Any, depth: int = 0) -> Any:
     """A value as JSON has it; what it has no form for is named by its type or its text."""
     if isinstance(thing, np.generic):

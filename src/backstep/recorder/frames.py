@@ -133,12 +133,18 @@ MOST_SPOTS = 1 << 16
 """Ways through the code that are remembered; then they are found anew."""
 
 
+WITHHELD = "(expression)"
+"""The name of what is bound to no variable, where no source text is kept."""
+
+
 class Frames:
     """Resolves frames to places. One for a recording; what belongs to a thread is in `Loops`."""
 
     def __init__(
-        self, folder: str, read_file: Callable[[SourceFile], None], place: Callable[[tuple[Site, ...]], int]
-    ) -> None:
+        self, folder: str, read_file: Callable[[SourceFile], None], place: Callable[[tuple[Site, ...]], int], *,
+        keeps_source: bool = True,
+    ) -> None:  # fmt: skip
+        self._keeps_source = keeps_source
         self._folder = os.path.realpath(folder) + os.sep
         self._read_file = read_file
         self._place = place
@@ -319,7 +325,7 @@ class Frames:
             if script < 0 and self.kind(code) == SCRIPT:
                 script = len(sites) - 1
         spot.sites = tuple(sites[max(script, 0) :: -1])
-        spot.expression = spot.sites[0].code
+        spot.expression = spot.sites[0].code if self._keeps_source else WITHHELD
         spot.operands = sites[0].operands
         spot.inner, spot.outer = sites[0], tuple(sites[:0:-1])
         spot.place = self._place(spot.sites)

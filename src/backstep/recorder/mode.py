@@ -15,7 +15,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from backstep.recorder.callers import strip
-from backstep.recorder.calls import RESULT_IS_ARGUMENT, Function, Sort, signature, sort_out, tensors_in
+from backstep.recorder.calls import RESULT_IS_ARGUMENT, Function, Sort, signature, sort_out, tensors_in, without_numbers
 from backstep.recorder.compiling import is_compiling
 from backstep.recorder.frames import Spot, Where
 from backstep.recorder.grads import assigned_data, derived_from, memory_of, remember_alias, rewrite_grad, written
@@ -326,6 +326,8 @@ class Recording(TorchFunctionMode):
         call = Call()
         call.function, call.args, call.kwargs = function, args, kwargs
         call.tensors, call.arguments = sort_out(args, kwargs, session.text)
+        if session.options.values == "summary":
+            call.arguments = without_numbers(call.arguments)
         shots = []
         for tensor in call.tensors:
             entry = entries.get(id(tensor))

@@ -53,8 +53,9 @@ class Options:
 
     @property
     def local_entries(self) -> int:
-        """The most entries of a local gradient that are kept."""
-        return {"auto": 16 * self.max_elements, "all": 1 << 62, "none": 0}[self.local]
+        """The most entries of a local gradient that are kept; one is made of values, and goes where they go."""
+        auto = 0 if self.values == "summary" else 16 * self.max_elements
+        return {"auto": auto, "all": 1 << 62, "none": 0}[self.local]
 
     @property
     def wants_all(self) -> bool:

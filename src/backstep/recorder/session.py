@@ -62,7 +62,7 @@ class Session:
         self.text = self.scribe.text
         self.tensors = Tensors(self.scribe.tell, self.text, self.scribe.text_of)
         self.camera = Camera(options, self.tensors, self.scribe)
-        self.frames = Frames(folder, self._source_read, self.scribe.place)
+        self.frames = Frames(folder, self._source_read, self.scribe.place, keeps_source=options.source)
         self.callers = Callers(self.frames)
         self.thread = ThreadState()
         self.enabled = True

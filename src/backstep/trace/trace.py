@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import threading
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,8 @@ TELLING_ITERATIONS = [
     KIND_CODE[kind] for kind in ("backward_start", "backward_end", "accumulate", "update", "exception")
 ]
 WRITING_GRADIENTS = [KIND_CODE[kind] for kind in ("accumulate", "grad_write", "zero_grad")]
+LONGEST = 1 << 15
+"""Characters of a name or a piece of source that are read."""
 CACHED_EVENTS = 4096
 CACHED_BATCHES = 8
 
@@ -340,7 +343,7 @@ class Trace:
             self._columns = self._room[: self._count]
 
     def _take_tables(self, tables: Tables) -> None:
-        self.strings.extend(tables.strings)
+        self.strings += [text if len(text) <= LONGEST else f"{text[:LONGEST]}…" for text in tables.strings]
         self.metas.extend(tables.metas)
         self._sites.extend(tables.sites)
         self._places.extend(tables.places)
@@ -420,13 +423,15 @@ class Trace:
     def loops_at(self, position: int) -> dict[str, int]:
         """The enclosing loops' variables, outermost first."""
         loops: dict[str, int] = {}
+        seen: Counter[str] = Counter()
         for context in self.iterations.chain(int(self._columns["context"][position])):
             row = self.iterations.row(context)
             if row.pending:
                 continue
-            name, number = self.strings[row.name], 2
-            while name in loops:
-                name, number = f"{self.strings[row.name]}#{number}", number + 1
+            name = self.strings[row.name]
+            seen[name] += 1
+            if name in loops:
+                name = f"{name}#{seen[name]}"
             loops[name] = row.index if row.value is None else row.value
         return loops
 

@@ -82,6 +82,7 @@ def shortened(name: str, width: int) -> str:
         return name
     if not is_path(name):
         return set_cell_size(name, width - 1) + "…" if width > 0 else ""
+    name = name[-4 * max(width, 1) :]  # of an endless one no more is looked at
     while name and cell_len(name) > width - 1:
         name = name[1:]
     return f"…{name}" if width > 0 else ""
