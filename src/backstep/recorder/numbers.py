@@ -16,14 +16,16 @@ below_autograd = torch._C._AutoDispatchBelowAutograd
 class Layout:
     """How numbers of a shape and dtype lie in the ring, in elements and bytes."""
 
-    __slots__ = ("code", "dtype", "itemsize", "shape", "size", "strides")
+    __slots__ = ("code", "columns", "dtype", "elements", "itemsize", "shape", "size", "strides")
 
     def __init__(self, shape: torch.Size, dtype: torch.dtype) -> None:
         self.shape = shape
         self.dtype = dtype
         self.code = CODES[dtype]
         self.itemsize = dtype.itemsize
-        self.size = shape.numel() * dtype.itemsize
+        self.elements = shape.numel()
+        self.columns = shape[-1] if len(shape) else 1
+        self.size = self.elements * dtype.itemsize
         strides, step = [], 1
         for length in reversed(shape):
             strides.append(step)
@@ -49,7 +51,8 @@ class Numbers:
         if not Layout.suits(data.dtype):
             data = data.to(torch.float32)
         if data.device.type != "cpu":
-            return self._scribe.numbers_later(Later(lambda: fetched(data), keep=keep))
+            columns = data.shape[-1] if data.dim() else 1
+            return self._scribe.numbers_later(Later(lambda: fetched(data), data.numel(), columns, keep=keep))
         return self.put_as(data, Layout(data.shape, data.dtype), keep=keep)
 
     def put_as(self, tensor: torch.Tensor, layout: Layout, *, keep: bool) -> int:
@@ -63,7 +66,7 @@ class Numbers:
             if scribe.failure is None:
                 with below_autograd():
                     self._at(offset, layout).copy_(tensor)
-            return scribe.numbers(layout.code, keep, offset, size)
+            return scribe.numbers(layout.code, keep, layout.elements, layout.columns, offset, size)
 
     def _at(self, offset: int, layout: Layout) -> torch.Tensor:
         """A piece of the ring as a tensor."""
@@ -86,7 +89,8 @@ class Numbers:
                 if scribe.failure is None:
                     self._at(offset, piece).copy_(part)
                 more = begin + length < len(flat)
-                number = scribe.numbers(layout.code, keep, offset, piece.size, more=more)
+                whole = (layout.elements, layout.columns)
+                number = scribe.numbers(layout.code, keep, *whole, offset, piece.size, more=more)
             return number
 
 

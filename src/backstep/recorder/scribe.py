@@ -50,16 +50,18 @@ pack_event, pack_numbers, pack_bytes, pack_fact = EVENT_HEAD.pack, NUMBERS_HEAD.
 class Later:
     """Numbers that are not in this machine's memory yet; `fetch` gives their dtype's index and their bytes."""
 
-    def __init__(self, fetch: Callable[[], tuple[int, bytes]], *, keep: bool) -> None:
+    def __init__(self, fetch: Callable[[], tuple[int, bytes]], elements: int, columns: int, *, keep: bool) -> None:
         self._fetch = fetch
+        self._elements = elements
+        self._columns = columns
         self._keep = keep
 
     def parcel(self) -> bytes:
         try:
             dtype, data = self._fetch()
         except Exception:  # one tensor that cannot be read must not end the writing of all others
-            return pack_bytes(BYTES, 0, False, 0)
-        return pack_bytes(BYTES, dtype, self._keep, len(data)) + data
+            return pack_bytes(BYTES, 0, False, 0, 0, 0)
+        return pack_bytes(BYTES, dtype, self._keep, self._elements, self._columns, len(data)) + data
 
 
 class Scribe:
@@ -146,9 +148,11 @@ class Scribe:
             self._buffer += pack_fact(FACT, len(encoded))
             self._buffer += encoded
 
-    def numbers(self, dtype: int, keep: bool, offset: int, size: int, *, more: bool = False) -> int:
+    def numbers(
+        self, dtype: int, keep: bool, elements: int, columns: int, offset: int, size: int, *, more: bool = False
+    ) -> int:
         """Takes numbers that lie in the ring; returns the payload's number. To be called with the lock held."""
-        self._buffer += pack_numbers(PIECE if more else NUMBERS, dtype, keep, offset, size)
+        self._buffer += pack_numbers(PIECE if more else NUMBERS, dtype, keep, elements, columns, offset, size)
         if more:
             return -1
         self._payloads += 1

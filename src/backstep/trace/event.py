@@ -138,6 +138,18 @@ class Summary(Record):
     inf: int
 
 
+@dataclass(frozen=True, slots=True)
+class Sketch:
+    """A tensor that is too large to be kept, in small; folded to two dimensions, all but the last being one."""
+
+    histogram: tuple[int, ...]
+    """How many elements of an even sample lie in each of 16 equal bins from the least to the greatest finite one."""
+    thumbnail: Array
+    """Single elements, spread evenly, to a 250th of their span; NaN or infinite where any of those around are."""
+    corners: Array
+    """The first and last two rows and columns."""
+
+
 def summarize(array: Array) -> Summary:
     """The summary of an array: bool counts as 0 and 1, complex by absolute value."""
     moments = Moments()
@@ -202,6 +214,11 @@ class Value(Numbered):
         if np.iscomplexobj(array):
             array = np.stack([array.real, array.imag], -1)
         return (array.astype(np.float64) if array.dtype.kind == "f" else array).tolist()
+
+    @property
+    def sketch(self) -> Sketch | None:
+        """What is known of the numbers, beside the summary, when they were too many to be kept."""
+        return None if self._payload < 0 else self._trace.payload(self._payload).sketch(self.shape)
 
     @property
     def summary(self) -> Summary | None:

@@ -26,6 +26,11 @@ class Moments:
         self._low, self._high = math.inf, -math.inf
         self._mean = self._squares = 0.0
 
+    @property
+    def odd(self) -> int:
+        """How many elements so far are not finite."""
+        return self._nan + self._inf
+
     def add(self, array: npt.NDArray[Any]) -> None:
         """Takes in an array of any shape."""
         flat = array.reshape(-1)

@@ -107,6 +107,15 @@ class SummaryRow(Row, frozen=True):
     inf: int
 
 
+class SketchRow(Row, frozen=True):
+    """A large tensor in small, as `trace.sketch` makes it."""
+
+    histogram: tuple[int, ...]
+    rows: int
+    thumbnail: bytes
+    corners: bytes
+
+
 class PayloadRow(Row, frozen=True):
     """The numbers of a tensor, little-endian and contiguous, or only their summary."""
 
@@ -115,6 +124,7 @@ class PayloadRow(Row, frozen=True):
     summary: SummaryRow | None
     same: int = NONE
     """An earlier payload that holds the same; nothing is stored a second time."""
+    sketch: SketchRow | None = None
 
 
 class SiteRow(Row, frozen=True):

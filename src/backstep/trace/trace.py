@@ -21,7 +21,18 @@ import numpy.typing as npt
 
 from backstep.trace.batch import COLUMNS, FACT, GRAD, KIND_CODE, VALUE
 from backstep.trace.decode import decode_event
-from backstep.trace.event import AccumulateEvent, Array, Event, Omitted, Source, Summary, Value, summarize, values_of
+from backstep.trace.event import (
+    AccumulateEvent,
+    Array,
+    Event,
+    Omitted,
+    Sketch,
+    Source,
+    Summary,
+    Value,
+    summarize,
+    values_of,
+)
 from backstep.trace.file import Batch, TraceError, TraceReader
 from backstep.trace.holes import Holes
 from backstep.trace.hooked import find_hooked, rows_of_pass
@@ -40,6 +51,7 @@ from backstep.trace.records import (
     Tables,
 )  # fmt: skip
 from backstep.trace.signature import parameters
+from backstep.trace.sketch import corners, thumbnail
 
 TELLING_ITERATIONS = [
     KIND_CODE[kind] for kind in ("backward_start", "backward_end", "accumulate", "update", "exception")
@@ -70,6 +82,16 @@ class Payload:
                 raise TypeError(dtype)
             return np.frombuffer(self._row.values, dtype).reshape(shape)
         except (TypeError, ValueError) as error:
+            raise TraceError(f"damaged payload: {error}") from None
+
+    def sketch(self, shape: tuple[int, ...]) -> Sketch | None:
+        """Of numbers that are not kept."""
+        row, summary = self._row.sketch, self._row.summary
+        if row is None or summary is None:
+            return None
+        try:
+            return Sketch(row.histogram, thumbnail(row, summary), corners(row, shape[-1] if shape else 1))
+        except ValueError as error:
             raise TraceError(f"damaged payload: {error}") from None
 
     def summary(self, shape: tuple[int, ...]) -> Summary | None:

@@ -14,6 +14,7 @@ from backstep.trace import records as r
 from backstep.trace.batch import GRAD, KIND_CODE, VALUE, BatchBuilder
 from backstep.trace.file import TraceWriter
 from backstep.trace.moments import Moments
+from backstep.trace.sketch import Sketching
 from backstep.writer.flight import Flight
 from backstep.writer.parcel import BYTES, EVENT, FACT, HEADS, PIECE, array_of
 from backstep.writer.ring import FULL, WRITTEN, Ring
@@ -42,7 +43,8 @@ class Intake:
         self._leaves: set[int] = set()
         self._seen_leaves: dict[int, tuple[Any, int]] = {}
         self._pieces: list[bytes] = []
-        self._moments = Moments()
+        self._large: Large | None = None
+        """The tensor of which more pieces are to come."""
         self._flushed = time.monotonic()
         self.finished = False
         """The last words have been written and the file is closed."""
@@ -62,14 +64,15 @@ class Intake:
                 name, *fact = decode(parcel[place : place + size])
                 getattr(self, f"_{name}")(*fact)
             elif tag == BYTES:
-                _, dtype, keep, size = head
-                self._numbers(array_of(parcel[place : place + size], dtype), bool(keep))
+                _, dtype, keep, elements, columns, size = head
+                self._numbers(array_of(parcel[place : place + size], dtype), bool(keep), elements, columns)
             else:
-                _, dtype, keep, offset, size = head
+                _, dtype, keep, elements, columns, offset, size = head
+                array = array_of(self._ring.piece(offset, size), dtype)
                 if tag == PIECE:
-                    self._piece(array_of(self._ring.piece(offset, size), dtype), bool(keep))
+                    self._piece(array, bool(keep), elements, columns)
                 else:
-                    self._numbers(array_of(self._ring.piece(offset, size), dtype), bool(keep))
+                    self._numbers(array, bool(keep), elements, columns)
                 self._ring.free(offset, size)
                 size = 0
             place += size
@@ -103,25 +106,25 @@ class Intake:
 
     # numbers
 
-    def _piece(self, array: npt.NDArray[Any], keep: bool) -> None:
+    def _piece(self, array: npt.NDArray[Any], keep: bool, elements: int, columns: int) -> None:
         if keep:
             self._pieces.append(array.tobytes())
         else:
-            self._moments.add(array)
+            self._large = self._large or Large(elements, columns)
+            self._large.add(array)
 
-    def _numbers(self, array: npt.NDArray[Any], keep: bool) -> None:
+    def _numbers(self, array: npt.NDArray[Any], keep: bool, elements: int, columns: int) -> None:
         """All numbers of a tensor, or the last of them."""
-        dtype = array.dtype.str
         if keep:
-            row = r.PayloadRow(dtype, b"".join([*self._pieces, array.tobytes()]), None)
+            row = r.PayloadRow(array.dtype.str, b"".join([*self._pieces, array.tobytes()]), None)
             self._pieces.clear()
             self._look_for_nan(lambda: bool(array.dtype.kind in "fc" and np.isnan(array).any()))
         else:
-            self._moments.add(array)
-            summary = self._moments.row()
-            self._moments = Moments()
-            row = r.PayloadRow(dtype, None, summary)
-            self._look_for_nan(lambda: summary.nan > 0)
+            large, self._large = self._large or Large(elements, columns), None
+            large.add(array)
+            row = large.row(array.dtype.str)
+            summary = row.summary
+            self._look_for_nan(lambda: summary is not None and summary.nan > 0)
         self._builder.payload(row)
 
     def _look_for_nan(self, found: Callable[[], bool]) -> None:
@@ -232,6 +235,26 @@ class Intake:
 
     def _source(self, file: str, text: str) -> None:
         self._writer.write_source(file, text)
+
+
+class Large:
+    """A tensor too large to be kept, on its way through."""
+
+    def __init__(self, elements: int, columns: int) -> None:
+        self._moments = Moments()
+        self._sketching = Sketching(elements, columns) if elements > 1 else None
+
+    def add(self, array: npt.NDArray[Any]) -> None:
+        """Takes in the next of its numbers."""
+        odd = self._moments.odd
+        self._moments.add(array)
+        if self._sketching is not None:
+            self._sketching.add(array, finite=self._moments.odd == odd)
+
+    def row(self, dtype: str) -> r.PayloadRow:
+        summary = self._moments.row()
+        sketch = None if self._sketching is None else self._sketching.row(summary)
+        return r.PayloadRow(dtype, None, summary, sketch=sketch)
 
 
 def has_nan(row: Any) -> bool:
