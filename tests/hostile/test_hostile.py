@@ -31,6 +31,7 @@ POSITIONS = ("first", "1", "8", "50%", "last", "i0")
 COMMANDS = (
     ("info",), ("verify",), ("check",), ("export", "--format", "jsonl"), *(("show", "--at", at) for at in POSITIONS),
 )  # fmt: skip
+LARGE = ("endless_text", "many_batches", "many_leaves", "many_lines", "absurd_contexts", "huge_columns", "huge_source")
 MEMORY = 1 << 30
 SECONDS = 20
 KEYS = "right t p e i o 5 z end left 4".split()
@@ -107,7 +108,7 @@ def in_its_cells(app: Any, size: tuple[int, int]) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the limits are Linux's")
-@pytest.mark.parametrize("name", TRACES)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in LARGE else n for n in TRACES])
 def test_hostile_trace(name: str, tmp_path: Path):
     path = tmp_path / "trace.backstep"
     TRACES[name](path)
