@@ -6,21 +6,27 @@ from collections.abc import Iterator
 
 from backstep.diagnose.backward_twice import FREED
 from backstep.diagnose.finding import Finding, Level, NotLooked, Related, Rule
+from backstep.diagnose.inplace_modification import OVERWRITTEN
 from backstep.diagnose.leaf_replaced import replacements
 from backstep.diagnose.lineage import carried_over, described
 from backstep.diagnose.story import Pass, Story
 from backstep.diagnose.wording import told
 
+RAISES = {
+    FREED: "which an earlier pass has freed",
+    OVERWRITTEN: "which holds parameters as they were before the last update",
+}
+"""How a pass fails that runs into the graph of an earlier iteration, by what the exception says."""
 GROWING = 4
 """Passes in a row, each reaching further back than the one before, that show a graph which is never cut."""
 
 
 def look(story: Story) -> Iterator[Finding | NotLooked]:
     crash = story.crash
-    if crash is not None and FREED in crash.message and story.passes:
+    why = next((why for part, why in RAISES.items() if crash is not None and part in crash.message), None)
+    if crash is not None and why is not None and story.passes:
         failed = story.passes[-1]
-        positions = (failed.start.position, crash.position)
-        yield from carried(story, failed, positions, "which an earlier pass has freed: the pass raises")
+        yield from carried(story, failed, (failed.start.position, crash.position), f"{why}: the pass raises")
         return
     growing = growing_passes(story)
     if growing and next(replacements(story), None) is None:

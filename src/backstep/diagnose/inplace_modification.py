@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from backstep.diagnose.finding import Finding, Level, NotLooked, Related, Rule
-from backstep.diagnose.lineage import described
+from backstep.diagnose.lineage import carried_over, described
 from backstep.diagnose.story import Story
 from backstep.diagnose.wording import at
 from backstep.trace.event import ExceptionEvent, ForwardEvent, UpdateEvent, Value
@@ -14,7 +14,10 @@ from backstep.trace.event import ExceptionEvent, ForwardEvent, UpdateEvent, Valu
 SAVED = re.compile(
     r"modified by an inplace operation: \[\S+ \[([\d, ]*)\]\].*is at version (\d+); expected version (\d+)", re.DOTALL
 )
+OVERWRITTEN = "modified by an inplace operation"
 LEAF = ("a leaf Variable that requires grad", "a view of a leaf Variable that requires grad")
+
+Writer = tuple[ForwardEvent | UpdateEvent, Value]
 
 
 def look(story: Story) -> Iterator[Finding | NotLooked]:
@@ -25,7 +28,14 @@ def look(story: Story) -> Iterator[Finding | NotLooked]:
             yield leaf_overwritten(raised)
         elif (match := SAVED.search(raised.message)) is not None:
             shape = tuple(int(part) for part in match[1].split(",") if part.strip())
-            yield saved_overwritten(story, raised, shape, int(match[2]), int(match[3]))
+            writer = writer_of(story, raised.position, shape, int(match[3]))
+            if not (writer is not None and isinstance(writer[0], UpdateEvent) and comes_from_before(story)):
+                yield saved_overwritten(story, raised, writer, shape, int(match[2]), int(match[3]))
+
+
+def comes_from_before(story: Story) -> bool:
+    """Whether the failed pass runs into the graph of an earlier iteration, whose update is rightly there."""
+    return bool(story.passes) and carried_over(story, story.passes[-1]) is not None
 
 
 def leaf_overwritten(raised: ExceptionEvent) -> Finding:
@@ -39,10 +49,9 @@ def leaf_overwritten(raised: ExceptionEvent) -> Finding:
 
 
 def saved_overwritten(
-    story: Story, raised: ExceptionEvent, shape: tuple[int, ...], version: int, expected: int
+    story: Story, raised: ExceptionEvent, writer: Writer | None, shape: tuple[int, ...], version: int, expected: int
 ) -> Finding:
     """The write that took the tensor beyond the version that its saver expects is the cause."""
-    writer = writer_of(story, raised.position, shape, expected)
     if writer is None:
         return Finding(
             Level.ERROR,
@@ -77,11 +86,9 @@ def saved_overwritten(
     )
 
 
-def writer_of(
-    story: Story, before: int, shape: tuple[int, ...], expected: int
-) -> tuple[ForwardEvent | UpdateEvent, Value] | None:
+def writer_of(story: Story, before: int, shape: tuple[int, ...], expected: int) -> Writer | None:
     """The first in-place write that made a tensor of this shape (or its base) newer than `expected`."""
-    writes: list[tuple[ForwardEvent | UpdateEvent, Value]] = []
+    writes: list[Writer] = []
     for event in story.forwards:
         if event.inplace and event.parent is None and event.position < before:
             writes += [(event, value) for value in event.outputs]

@@ -15,9 +15,12 @@ DIFFERENCES = frozenset({"sub", "rsub", "mul", "div", "add"})
 GIVES_AXIS = frozenset({"unsqueeze", "getitem"})
 """What makes `[N, 1]` of `[N]` where all pairs are wanted: `x[:, None] - y`."""
 ON_THE_WAY = frozenset(
-    "pow square abs mean sum sqrt mul div neg add log cosh logcosh where clamp huber exp log1p".split()
+    "pow square abs mean sum sqrt mul div neg add sub log cosh logcosh where clamp huber exp log1p".split()
 )
 """What a loss written by hand does after the difference."""
+BESIDE = frozenset("lt le gt ge detach item isnan isfinite".split())
+"""... and what it does beside: conditions, and a look at the numbers."""
+STEPS_TO_LOSS = 16
 
 
 def look(story: Story) -> Iterator[Finding | NotLooked]:
@@ -86,16 +89,20 @@ def independent(story: Story, event: ForwardEvent) -> bool:
 def ends_in_loss(story: Story, event: ForwardEvent) -> bool:
     """Whether everything that is done with the result leads to the root of a backward pass, by ops of a loss."""
     roots = {value.tensor for one in story.passes for value in one.start.roots}
-    tensor, position = event.outputs[0].tensor, event.position
-    for _ in range(8):
-        if tensor in roots:
-            return True
-        following = [at for at in story.readers[tensor] if at > position]
-        step = story.event(following[0]) if following else None
-        if not isinstance(step, ForwardEvent) or step.op not in ON_THE_WAY or not step.outputs:
-            return False
-        tensor, position = step.outputs[0].tensor, step.position
-    return False
+    todo, reached = [(event.outputs[0].tensor, event.position)], False
+    for _ in range(STEPS_TO_LOSS):
+        if not todo:
+            break
+        tensor, position = todo.pop()
+        reached = reached or tensor in roots
+        for reader in story.readers[tensor] if tensor not in roots else ():
+            step = story.event(reader)
+            if reader <= position or not isinstance(step, ForwardEvent) or step.op in BESIDE:
+                continue
+            if step.op not in ON_THE_WAY or not step.outputs:
+                return False
+            todo.append((step.outputs[0].tensor, step.position))
+    return reached
 
 
 def found(event: ForwardEvent, one: Value, other: Value) -> Finding:

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from backstep.diagnose.finding import Finding, Level, NotLooked, Related, Rule
 from backstep.diagnose.leaf_replaced import replacements
 from backstep.diagnose.lineage import TAKES_OUT, cuts, described, taken_out_before
+from backstep.diagnose.script_text import switched_to_frozen
 from backstep.diagnose.story import Pass, Story
-from backstep.diagnose.wording import at, quoted
+from backstep.diagnose.wording import at, listed, quoted
 from backstep.trace.event import AccumulateEvent, ForwardEvent, Value
 
 MESSAGE = "does not require grad and does not have a grad_fn"
@@ -46,9 +47,12 @@ def why_no_gradient(story: Story, one: Pass, root: Value) -> Finding:
                 (event.position, *evidence),
                 related=here,
             )
+    frozen = frozen_since(story, one, root)
+    if frozen:
+        return switched_off(story, one, frozen)
     cut = next(cuts(story, root, one.start.position), None)
     if cut is None:
-        made = next((e for e in story.ancestors(root, one.start.position) if e.op in MAKERS), None)
+        made = next((e for e in story.ancestors(root, one.start.position) if enters_here(story, e)), None)
         cut = None if made is None else remaking(story, made)
     if cut is not None:
         return Finding(
@@ -67,6 +71,33 @@ def why_no_gradient(story: Story, one: Pass, root: Value) -> Finding:
         one.source if meant is None else meant.source,
         (*((meant.position,) if meant is not None else ()), *evidence),
         related=() if meant is None else here,
+    )
+
+
+def enters_here(story: Story, event: ForwardEvent) -> bool:
+    """Whether numbers become a tensor in an op, or before it unseen: `from_numpy` computes nothing."""
+    unseen = (v for v in event.inputs if not v.requires_grad and story.maker(v.tensor, event.position) is None)
+    return event.op in MAKERS or any(story.readers[value.tensor][:1] == [event.position] for value in unseen)
+
+
+def frozen_since(story: Story, one: Pass, root: Value) -> list[Value]:
+    """The leaves behind the root that need no gradient any more, though an earlier pass of this line brought one."""
+    before = {act.number for other in story.finished if other.source == one.source for act in other.contributions}
+    behind = [value for event in story.ancestors(root, one.start.position) for value in event.inputs]
+    return [value for value in behind if value.tensor in before and not value.requires_grad]
+
+
+def switched_off(story: Story, one: Pass, frozen: list[Value]) -> Finding:
+    last = max(act.position for value in frozen for act in story.leaves[value.tensor].contributions)
+    names = listed(story.leaves[value.tensor].name for value in frozen)
+    return Finding(
+        Level.ERROR,
+        f"{names} needed a gradient in the pass before and do not any more: requires_grad is off, so the loss on"
+        f" {at(one.source)} has no graph and the backward pass raises.",
+        "Switch requires_grad on again before the part that trains them.",
+        switched_to_frozen(story, one.start) or one.source,
+        (last, one.start.position),
+        related=(Related(one.source, "the backward pass that it is missing in"),),
     )
 
 
@@ -126,8 +157,8 @@ def remade(story: Story, one: Pass) -> Finding:
     leaf = one.contributions[0].tensor
     return Finding(
         Level.ERROR,
-        f"{quoted(leaf)} is made anew here, as a leaf without a graph: the pass on {at(one.source)} delivers a gradient to"
-        " it alone and to no parameter.",
+        f"{quoted(leaf)} is made anew here, as a leaf without a graph: the pass on {at(one.source)} delivers a gradient"
+        " to it alone and to no parameter.",
         "Run the backward pass from the tensor that the loss was computed as.",
         made.source if made is not None else one.source,
         (*((made.position,) if made is not None else ()), one.start.position),

@@ -35,9 +35,18 @@ def optimizers_in_text(story: Story) -> list[Source]:
 
 def switched_to_eval(story: Story, use: Event) -> Source | None:
     """The `.eval()` that stands nearest before a line, else the nearest after it."""
+    return nearest(story, use, r"\.eval\(\)|\.train\(False\)")
+
+
+def switched_to_frozen(story: Story, use: Event) -> Source | None:
+    """The line that stands nearest before another, else after it, and takes leaves their need of a gradient."""
+    return nearest(story, use, r"\.requires_grad_\(False\)|\.requires_grad\s*=\s*False")
+
+
+def nearest(story: Story, use: Event, pattern: str) -> Source | None:
     if use.source is None:
         return None
-    lines = lines_like(story, use.source.file, r"\.eval\(\)|\.train\(False\)")
+    lines = lines_like(story, use.source.file, pattern)
     before = [line for line in lines if line.line <= use.source.line]
     return before[-1] if before else lines[0] if lines else None
 
