@@ -287,6 +287,27 @@ def test_names_of_modules_that_no_hook_sees() -> None:
     assert_gradients(twice, twice.bare[0])
 
 
+def test_names_of_a_moving_average() -> None:
+    """Nobody calls it, and no gradient reaches it: it is written to, and has the names of its module all the same."""
+
+    def program() -> Any:
+        model = nn.Linear(2, 1)
+        average = torch.optim.swa_utils.AveragedModel(model)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for _ in range(2):
+            optimizer.zero_grad()
+            model(torch.ones(2)).sum().backward()
+            optimizer.step()
+            average.update_parameters(model)
+        return average.state_dict()
+
+    twice = run_twice(program)
+    state = twice.bare[0]
+    for name in ("module.weight", "module.bias"):
+        updates = twice.events("update", tensor=name, by="copy_") + twice.events("update", tensor=name, by="lerp_")
+        assert equals(max(updates, key=lambda event: event.position).after, state[name])
+
+
 def test_looking_for_owners_keeps_nothing_alive() -> None:
     """What a function drops is gone, although its variables were looked at."""
 

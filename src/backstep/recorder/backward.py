@@ -328,15 +328,11 @@ def reason(session: Session, node: Any) -> str:
 class Engine:
     """Stands where torch's Python calls the engine; `original` is what does."""
 
-    def __init__(
-        self, session: Session, mode: Recording, original: Callable[..., Any], watch: Watch,
-        adopt: Callable[[list[torch.Tensor]], None],
-    ) -> None:  # fmt: skip
+    def __init__(self, session: Session, mode: Recording, original: Callable[..., Any], watch: Watch) -> None:
         self._session = session
         self._mode = mode
         self._original = original
         self._watch = watch
-        self._adopt = adopt
 
     def install(self) -> Callable[[], None]:
         """Puts a function in the engine's place; returns what takes it out again."""
@@ -454,7 +450,7 @@ class Engine:
         if create:
             backward.graph = GraphOfPass(session, where, self._original)
         backward.hook(nodes)
-        self._adopt(list(backward.leaves.values()))
+        session.adopt(list(backward.leaves.values()))
         return backward
 
     def _end(self, backward: Pass, captured: Any, kwargs: dict[str, Any]) -> None:

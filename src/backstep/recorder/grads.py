@@ -14,7 +14,7 @@ from backstep.recorder.frames import Where
 from backstep.recorder.scribe import FORWARD, GRAD_WRITE, IN_FORWARD, IN_OTHER, IN_UPDATE, IN_ZERO_GRAD, UPDATE
 from backstep.recorder.scribe import ZERO_GRAD as ZEROING
 from backstep.recorder.snapshot import META, SCALAR, VERSION, Shot, is_leaf, unreadable
-from backstep.recorder.tensors import Entry
+from backstep.recorder.tensors import PARAMETER, Entry
 
 if TYPE_CHECKING:
     from backstep.recorder.mode import Call
@@ -62,6 +62,8 @@ def updated(session: Session, leaf: Entry, before: Shot, tensor: torch.Tensor, w
     after = camera.snap(tensor)
     owner = leaf()
     grad = owner.grad if owner is not None else None
+    if leaf.rank < PARAMETER and owner is not None and camera.flow:
+        session.adopt([owner])  # a moving average, say; before the first pass its module is still being made
     shot = None
     if grad is not None:
         session.tensors.gradient(grad, leaf)

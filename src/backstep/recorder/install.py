@@ -25,15 +25,14 @@ def install_torch(session: Session) -> Callable[[], None]:
     from backstep.recorder.watch import Watch
 
     mode = Recording(session)
-    modules = Modules(session, mode)
     installs = [
-        CustomFunctions(session).install, Optimizers(session, mode, modules.adopt).install, modules.install,
+        CustomFunctions(session).install, Optimizers(session, mode).install, Modules(session, mode).install,
         Threads(session, mode).install, Collectives(session).install,
     ]  # fmt: skip
     watch = Watch(session, mode, installs)
     original: Any = torch.autograd.graph._engine_run_backward
     stack = ExitStack()
-    stack.callback(Engine(session, mode, original, watch, modules.adopt).install())
+    stack.callback(Engine(session, mode, original, watch).install())
     watch.begin()
     stack.callback(watch.end)
     stack.callback(lambda: clear_tokens(sys._getframe()))

@@ -53,6 +53,7 @@ class Modules:
         self._prefixed: weakref.WeakSet[nn.Module] = weakref.WeakSet()
         self._fused: list[tuple[nn.Module, Any]] = []
         self._owners = Owners(session.tensors)
+        session.adopt = self.adopt
 
     def install(self) -> Callable[[], None]:
         handles = [
@@ -74,6 +75,8 @@ class Modules:
         modules._has_any_global_hook = has_any_of_the_users
 
         def remove() -> None:
+            with self._session.guarded("the names of parameters"):
+                self._name_the_rest()
             modules._has_any_global_hook = has_any
             for handle in handles:
                 handle.remove()
@@ -134,6 +137,11 @@ class Modules:
         for root in self._owners.roots_of(parameters):
             variable = variable_of(root, sys._getframe(1), self._session.frames.kind)
             self._name_parameters(root, variable, sum(1 for _ in root.parameters()))
+
+    def _name_the_rest(self) -> None:
+        """Those of modules that no pass and no optimizer has met, such as a moving average of another one."""
+        leaves = [entry() for entry in list(self._session.tensors.entries.values()) if entry.leaf]
+        self.adopt([leaf for leaf in leaves if leaf is not None])
 
     def _name_parameters(self, module: nn.Module, variable: str, count: int) -> None:
         root = self._roots[module] = Root(variable, count)

@@ -86,10 +86,9 @@ class Change:
 class Optimizers:
     """The hooks around every optimizer's step."""
 
-    def __init__(self, session: Session, mode: Recording, adopt: Callable[[list[torch.Tensor]], None]) -> None:
+    def __init__(self, session: Session, mode: Recording) -> None:
         self._session = session
         self._mode = mode
-        self._adopt = adopt
         self._known: weakref.WeakKeyDictionary[Any, tuple[int, tuple[int, ...]]] = weakref.WeakKeyDictionary()
         """The number of each optimizer, and the leaves that it was told to have."""
         self._beside_own_hooks: weakref.WeakSet[Any] = weakref.WeakSet()
@@ -134,7 +133,7 @@ class Optimizers:
                 outer = outer.outer
             step = Step(optimizer, frame, session.where_from(frame), outer, self._mode)
             if optimizer not in self._known:
-                self._adopt([parameter for group in optimizer.param_groups for parameter in group["params"]])
+                session.adopt([parameter for group in optimizer.param_groups for parameter in group["params"]])
             for group in optimizer.param_groups:
                 for parameter in group["params"]:
                     if parameter.grad is not None or any(callable(a) for a in (*args, *kwargs.values())):

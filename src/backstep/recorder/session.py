@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import CodeType, FrameType
 from typing import Any
 
@@ -66,6 +66,8 @@ class Session:
         self.callers = Callers(self.frames)
         self.thread = ThreadState()
         self.enabled = True
+        self.adopt: Callable[[list[Any]], None] = lambda parameters: None
+        """Names parameters whose modules nobody was seen to call; `Modules` knows how."""
         self.passes = itertools.count()
         self.nodes = itertools.count()
         self.gradient_names: dict[int, int] = {}
