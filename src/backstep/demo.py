@@ -71,7 +71,7 @@ def tour(found: dict[str, Path]) -> int:
             if len(found) > 1 and not asked_to_go_on():
                 return 0
             with load(record(script, Path(folder))) as trace:
-                app = App(trace)
+                app = App(trace, lecture=True)
                 app.run()
             if app.return_code:
                 return app.return_code

@@ -11,6 +11,7 @@ from textual.pilot import Pilot
 
 from backstep.trace.trace import Trace
 from backstep.tui import App, explaining
+from backstep.tui.regions import regions
 from tests.handmade import ols_trace
 
 
@@ -98,3 +99,31 @@ def test_without_torch_the_check_says_so(ols: Trace, tmp_path: Path, monkeypatch
             await until(pilot, lambda: "torch is not installed here" in text(app))
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
+def test_the_lecture_view_has_the_golden_numbers(ols: Trace, size: tuple[int, int]) -> None:
+    shown = drive(ols, backward(ols), "v", size=size)
+    assert "Events" not in shown and "Graph" in shown and "Source" in shown and "Tensors" in shown
+    assert "so far" in shown and "dloss/dw = (-2) · 1 · 1 = -2" in shown
+    assert "Nudge w by ε: y_hat moves 1·ε, so loss moves 1 × -2 = -2·ε." in shown
+    assert "dloss/dw" in drive(ols, backward(ols), "v", "v", size=size)
+
+
+def test_the_lecture_view_does_not_tell_what_comes(ols: Trace) -> None:
+    """What is to be predicted is not there before the step that makes it."""
+    first = next(event.position for event in ols.find(kind="forward", op="mul"))
+    before, after = drive(ols, first, "v"), drive(ols, first, "v", "right")
+    assert "l = -1" not in before and "l = -1" in after
+
+
+@pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 40), (200, 60)])
+def test_the_regions_of_the_lecture_view_fill_the_screen_once(size: tuple[int, int]) -> None:
+    covered: set[tuple[int, int]] = set()
+    boxes = regions(*size, lecture=True)
+    for box in boxes.values():
+        cells = {(x, y) for x in range(box.x, box.x + box.width) for y in range(box.y, box.y + box.height)}
+        assert not covered & cells
+        covered |= cells
+    assert {"graph", "chain", "source", "tensors"} < boxes.keys()
+    assert len(covered) >= (size[0] - 1) * size[1] and boxes["chain"].height >= 7

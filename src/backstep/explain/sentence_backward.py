@@ -92,6 +92,7 @@ WORDS: dict[str, Words] = {
     ),
     **dict.fromkeys(("Expand", "Repeat"), words_parts.expand),
     **dict.fromkeys(("Cat", "Stack"), words_parts.joined),
+    "torch::autograd::CopySlices": words_parts.written,
     **dict.fromkeys(
         ("Select", "Slice", "Gather", "MaskedSelect", "Unbind", "Split", "SplitWithSizes", "Diagonal", "Tril", "Triu",
          "Take"), words_parts.taken,

@@ -161,6 +161,18 @@ def _put(o: Operands, edge: int) -> str | None:
     return "1 at the place where it was put" if edge == 1 else None
 
 
+def _copied(o: Operands, edge: int) -> str | None:
+    """What was copied from somewhere, and what was there before and is gone."""
+    return ("0, for it was overwritten", "1, for it was copied as it is")[edge] if edge < 2 else None
+
+
+def _slices(o: Operands, edge: int) -> str:
+    """An op in place on a view of its base."""
+    if edge == 0:
+        return f"1 where nothing was written; where {o.op.op} wrote, the derivative of {o.op.op}"
+    return f"the derivative of {o.op.op}, at the part that it wrote"
+
+
 TAKEN = of("1 at each place taken, 0 elsewhere")
 GREATEST = of("1 at the greatest, 0 elsewhere")
 LEAST = of("1 at the least, 0 elsewhere")
@@ -222,6 +234,8 @@ STRUCTURE: dict[str, Formula] = {
     "AvgPool2D": _average,
     "AdaptiveAvgPool2D": of("1 / (the size of its window)"),
     **dict.fromkeys(("NativeLayerNorm", "NativeBatchNorm", "NativeGroupNorm"), _normalised),
+    "torch::autograd::CopyBackwards": _copied,
+    "torch::autograd::CopySlices": _slices,
     "Softmax": of("diag({y}) - {y}·{y}ᵀ in each row"),
     "LogSoftmax": of("I - 1·softmax({x})ᵀ in each row"),
     "NllLoss": _nll,

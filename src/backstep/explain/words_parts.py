@@ -24,6 +24,14 @@ def expand(step: Step) -> str | None:
     return f"Every number of {step.x} was read {copies:,} times: the gradients of its copies are added up"
 
 
+def written(step: Step) -> str:
+    """An op in place on a view: what became of the base."""
+    name = step.op.op if step.op is not None else "an op"
+    if step.story.index == 0:
+        return f"{name} wrote into a part of {step.x} in place: there its own rule holds, the rest passes unchanged"
+    return f"Only the part that {name} wrote in place came from {step.x}: only its gradient goes there"
+
+
 def joined(step: Step) -> str:
     return f"The gradient is cut up again: {step.x} gets back the part that it was"
 

@@ -42,15 +42,15 @@ class App(Explaining):
 
     def __init__(
         self, trace: Trace, position: int | None = None, *, live: LiveRun | None = None, palette: Theme = DARK,
-        others: Sequence[Trace] = (),
+        others: Sequence[Trace] = (), lecture: bool = False,
     ) -> None:  # fmt: skip
-        """`others` are the traces of the other ranks of the run."""
+        """`others` are the traces of the other ranks of the run; `lecture` is the view to begin with."""
         super().__init__()
         self.ranks = (trace, *others)
         self.trace = trace
         self.palette = palette
         self.cursor = Cursor(trace, opening_position(trace, live) if position is None else position)
-        self.view = View(hints=HINTS)
+        self.view = View(hints=HINTS, lecture=lecture)
         self._live_run = live
         self._following = False
         self._asking = False
@@ -200,16 +200,22 @@ class App(Explaining):
     def action_focus_pane(self, pane: str) -> None:
         swapped = pane == "events" or (self.view.events and pane != "graph")
         self.view = replace(self.view, focus=pane, events=swapped)
-        shown = regions(*self.size, events=swapped)
+        shown = regions(*self.size, events=swapped, lecture=self.view.lecture)
         if shown and pane not in shown and not self.view.zoomed:
             self._show("no room for that pane here: z shows it alone")
             return
         self._show()
 
     def action_focus_next_pane(self, direction: int) -> None:
-        shown = [pane for pane in PANES if pane in regions(*self.size, events=self.view.events)] or list(PANES)
+        there = regions(*self.size, events=self.view.events, lecture=self.view.lecture)
+        shown = [pane for pane in PANES if pane in there] or list(PANES)
         index = shown.index(self.view.focus) if self.view.focus in shown else -1
         self.action_focus_pane(shown[(index + direction) % len(shown)])
+
+    def action_view(self) -> None:
+        """Debug, or Lecture: the graph and the chain rule over the whole width."""
+        self.view = replace(self.view, lecture=not self.view.lecture)
+        self._show()
 
     def action_zoom(self) -> None:
         self.view = replace(self.view, zoomed=not self.view.zoomed)

@@ -59,7 +59,12 @@ GROUPS = (
         "1-5",
         "pane",
     ),
-    Group("the focused pane alone, and back", (Key("view.zoom", "z", "zoom", "z"),), "z", "zoom"),
+    Group(
+        "the focused pane alone; the Lecture view",
+        (Key("view.zoom", "z", "zoom", "z"), Key("view.next", "v", "view", "v")),
+        "z/v",
+        "zoom, view",
+    ),
     Group(
         "one number's terms; check it; each .grad",
         (

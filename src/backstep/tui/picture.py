@@ -29,6 +29,7 @@ class View:
     focus: str = "chain"
     zoomed: bool = False
     events: bool = False
+    lecture: bool = False
     hints: tuple[tuple[str, str], ...] = ()
     message: str = ""
     alarm: bool = False
@@ -36,7 +37,8 @@ class View:
 
 def picture(moment: Moment, width: int, height: int, view: View, theme: Theme) -> list[Row]:
     """Exactly `height` rows of exactly `width` cells."""
-    boxes = regions(width, height, events=view.events, zoomed=view.focus if view.zoomed else None)
+    zoomed = view.focus if view.zoomed else None
+    boxes = regions(width, height, events=view.events, zoomed=zoomed, lecture=view.lecture)
     if not boxes:
         return too_small(moment, width, height, theme)
     parts = [(box, pane(name, moment, box, view, theme)) for name, box in boxes.items()]

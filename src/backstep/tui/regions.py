@@ -18,8 +18,13 @@ PANES = ("source", "graph", "chain", "tensors", "events")
 SMALLEST = (40, 12)
 
 
-def regions(width: int, height: int, *, events: bool = False, zoomed: str | None = None) -> dict[str, Box]:
-    """The boxes of the Debug view. `events` puts Events in Graph's place where there is no room for both."""
+def regions(
+    width: int, height: int, *, events: bool = False, zoomed: str | None = None, lecture: bool = False
+) -> dict[str, Box]:
+    """The boxes of the Debug view, or of the Lecture view, which has the graph and the chain rule over its width.
+
+    `events` puts Events in Graph's place where there is no room for both.
+    """
     if width < SMALLEST[0] or height < SMALLEST[1]:
         return {}
     timeline = 5 if wide(width, height) else 4 if medium(width, height) else 3
@@ -32,6 +37,8 @@ def regions(width: int, height: int, *, events: bool = False, zoomed: str | None
     body = Box(0, top, width, height - top - 1)
     if zoomed is not None:
         return {**boxes, zoomed: body}
+    if lecture and width >= 60 and height >= 20:
+        return {**boxes, **_lecture(body)}
     if wide(width, height):
         return {**boxes, **_wide(body)}
     if medium(width, height):
@@ -47,6 +54,21 @@ def medium(width: int, height: int) -> bool:
 
 def wide(width: int, height: int) -> bool:
     return width >= 170 and height >= 44
+
+
+def _lecture(body: Box) -> dict[str, Box]:
+    """For a projector: graph, chain rule, and below a strip of source beside the tensors."""
+    strip = max(4, body.height // 4)
+    chain = max(7, (body.height - strip) * 45 // 100)
+    graph = body.height - strip - chain
+    left = body.width * 42 // 100
+    bottom = body.y + graph + chain
+    return {
+        "graph": Box(0, body.y, body.width, graph),
+        "chain": Box(0, body.y + graph, body.width, chain),
+        "source": Box(0, bottom, left, strip),
+        "tensors": Box(left + 1, bottom, body.width - left - 1, strip),
+    }
 
 
 def _small(body: Box, second: str) -> dict[str, Box]:
