@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from backstep.trace.file import one_line
+
 if TYPE_CHECKING:
     from backstep.diagnose.check import Report
     from backstep.diagnose.selection import Selection
@@ -51,9 +53,9 @@ def _run(arguments: Sequence[str] | None) -> int:
         return exit_.exit_code
     except click.ClickException as error:
         command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "backstep"
-        return _refuse(f"{command}: {_one_line(error.format_message())}")
+        return _refuse(f"{command}: {one_line(error.format_message())}")
     except TraceError as error:
-        return _refuse(f"backstep: {_one_line(str(error))}")
+        return _refuse(f"backstep: {one_line(str(error))}")
     except MemoryError:
         return _refuse("backstep: there is not enough memory for what is in this file")
     except (click.Abort, KeyboardInterrupt):
@@ -67,12 +69,6 @@ def _run(arguments: Sequence[str] | None) -> int:
 def _refuse(line: str) -> int:
     click.echo(line, err=True)
     return USAGE
-
-
-def _one_line(text: str) -> str:
-    """The text on one line, and nothing in it that could move a terminal's cursor: it may quote a hostile file."""
-    text = " ".join(text.split())
-    return "".join(character if character.isprintable() else "�" for character in text)
 
 
 class OneLineGroup(click.Group):
@@ -366,11 +362,11 @@ def verify(trace: str) -> int:
     with _ranks(trace) as ranks:
         for loaded in ranks:
             if len(ranks) > 1:
-                click.echo(f"{_one_line(name_of(loaded))}:")
+                click.echo(f"{one_line(name_of(loaded))}:")
             verification = verify(loaded)
             failed = failed or bool(verification.failures)
             for line in report(verification):
-                click.echo(_one_line(line) if line else "")
+                click.echo(one_line(line) if line else "")
     return 1 if failed else 0
 
 
@@ -448,10 +444,10 @@ def _print_findings(traces: Sequence[Trace], reports: Sequence[Report], format_:
         _print_as_text(traces, reports)
     for report in reports:
         for rule, why in report.not_looked:
-            click.echo(_one_line(f"backstep: {rule} did not look: {why}"), err=True)
+            click.echo(one_line(f"backstep: {rule} did not look: {why}"), err=True)
         count = len(report.findings)
         found = "nothing found" if not count else "1 finding" if count == 1 else f"{count} findings"
-        click.echo(_one_line(f"backstep: {found} in {report.looked}"), err=True)
+        click.echo(one_line(f"backstep: {found} in {report.looked}"), err=True)
 
 
 def _as_one(reports: Sequence[dict[str, Any]]) -> dict[str, Any]:

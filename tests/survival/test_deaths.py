@@ -85,6 +85,14 @@ def test_exception_in_a_thread(tmp_path: Path):
     assert_good(tmp_path / TRACE)
 
 
+def test_the_summary_is_plain_text(tmp_path: Path):
+    """The traceback is the script's own; what we say of it stays on its line."""
+    ran = record(DIES, "escapes", cwd=tmp_path)
+    said = [line for line in ran.stderr.splitlines() if line.startswith("backstep: ")]
+    assert len(said) == 2 and all(line.isprintable() for line in said)
+    assert said[0].endswith("ended by ArithmeticError: refused �[2J�")
+
+
 def without_summary(text: str) -> str:
     return "".join(line for line in text.splitlines(keepends=True) if not line.startswith("backstep: "))
 

@@ -25,6 +25,7 @@ from typing import Any
 from backstep.recorder.options import Options, parse_iterations
 from backstep.recorder.recording import exit_of, header_of
 from backstep.recorder.tracebacks import clean
+from backstep.trace.file import one_line
 
 
 class Run:
@@ -144,7 +145,7 @@ class Run:
         where = f"backstep: trace in {self.path}" if self.path.exists() else f"backstep: {self.path} was removed"
         stream = sys.__stderr__
         if stream is not None:
-            print(said, where, sep="\n", file=stream, flush=True)
+            print(one_line(said), one_line(where), sep="\n", file=stream, flush=True)
 
 
 class _Outer:
@@ -249,7 +250,7 @@ def main(argv: list[str]) -> int:
         run.start()
     except (OSError, ValueError, sqlite3.Error) as error:
         where = f"{run.path}: " if isinstance(error, sqlite3.Error) else ""
-        print(f"backstep: {where}{error}", file=sys.stderr)
+        print(one_line(f"backstep: {where}{error}"), file=sys.stderr)
         return 2
     code = 0
     try:

@@ -250,6 +250,12 @@ def _our_objects() -> set[tuple[str, str, str]]:
         return _objects(connection)
 
 
+def one_line(text: str) -> str:
+    """The text on one line, and nothing in it that could move a terminal's cursor: it may quote a hostile file."""
+    text = " ".join(text.split())
+    return "".join(character if character.isprintable() else "�" for character in text)
+
+
 def fold(path: Path) -> None:
     """Folds a left-over WAL into its file; for the process that started the recorder, once its reader is closed."""
     if not path.with_name(path.name + "-wal").exists():

@@ -44,6 +44,10 @@ def exception() -> None:
     raise ArithmeticError("refused")
 
 
+def escapes() -> None:
+    raise ArithmeticError("refused\n\x1b[2J\u202e")
+
+
 def in_hook() -> None:
     w.register_hook(refuse)
     train(1)
