@@ -95,14 +95,14 @@ def test_data_parallel(count: int, tmp_path: Path):
         assert first_divergence(ranks) is None
     assert command("verify", tmp_path / "run").code == 0
     assert "same on every rank to the last bit" in command("info", tmp_path / "run").stdout
-    assert command("check", tmp_path / "run", "--select", "ranks_diverge").code == 0
+    assert command("check", tmp_path / "run", "--select", "ranks-diverge").code == 0
 
 
 def test_where_ranks_part_is_found(tmp_path: Path):
     assert torchrun(2, "by_hand", tmp_path, DRIFT="1").code == 0
     found = command("check", tmp_path / "run", "--format", "json")
     assert found.code == 1
-    (finding,) = [one for one in json.loads(found.stdout)["findings"] if one["rule"] == "ranks_diverge"]
+    (finding,) = [one for one in json.loads(found.stdout)["findings"] if one["rule"] == "ranks-diverge"]
     assert "`w` is the same on every rank until iteration 1" in finding["message"]
     assert finding["related"][0]["source"]["code"] == "w += 1e-3"
     assert "they part at w in iteration 1" in command("info", tmp_path / "run").stdout

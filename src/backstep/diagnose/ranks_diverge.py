@@ -32,4 +32,4 @@ def look(story: Story) -> Iterator[Finding | NotLooked]:
     )
 
 
-RULE = Rule("ranks_diverge", "ranks that reduce their gradients have different parameters", look)
+RULE = Rule("ranks-diverge", "ranks that reduce their gradients have different parameters", look)
