@@ -94,6 +94,10 @@ class Run:
     def _hook(self) -> None:
         import torch
 
+        from backstep.recorder.versions import warn_if_untried
+
+        warn_if_untried(str(torch.__version__))
+
         from backstep.recorder.install import install_torch
         from backstep.recorder.recording import _current
         from backstep.recorder.session import Session

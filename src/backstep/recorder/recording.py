@@ -65,6 +65,10 @@ class Recording:
     def _start(self) -> None:
         import torch
 
+        from backstep.recorder.versions import warn_if_untried
+
+        warn_if_untried(str(torch.__version__))
+
         from backstep.recorder.install import install_torch
         from backstep.recorder.session import Session
         from backstep.recorder.streams import Streams
