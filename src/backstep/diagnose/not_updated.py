@@ -96,18 +96,19 @@ def found(story: Story, level: Level, source: Source | None, leaves: list[Leaf],
     use = story.event(first.uses[0])
     passes = told(len(first.contributions), "backward pass", "backward passes")
     unlisted = is_unlisted(story, first)
+    them = "it" if len(leaves) == 1 else "them"
     who = f"{told(len(leaves), 'parameter')} used on {at(use.source)}" if unlisted else listed(x.name for x in leaves)
     why = (
         "the module that they lie in does not list them (plain lists and dicts are not searched for parameters)"
         if unlisted
-        else "no optimizer holds it"
+        else f"no optimizer holds {them}"
     )
     return Finding(
         level,
-        f"{who}: {passes} delivered a gradient, but {at(step.source)} never updates it: {why}.",
+        f"{who}: {passes} delivered gradients, but {at(step.source)} never updates {them}: {why}.",
         "Keep the layers in an nn.ModuleList (or assign them as attributes), then build the optimizer."
         if unlisted
-        else "Give the parameter to the optimizer (build it after the last change of the model), or freeze it.",
+        else "Give every parameter to the optimizer (build it after the last change of the model), or freeze it.",
         source,
         (first.uses[0], first.contributions[0].position, step.position),
         f"gradient {size(first.contributions[-1].after)}, never used",
