@@ -221,6 +221,15 @@ class Value(Numbered):
         return None if self._payload < 0 else self._trace.payload(self._payload).sketch(self.shape)
 
     @property
+    def drawn(self) -> Array | None:
+        """What can be drawn: the numbers, or the thumbnail of those that were too many to be kept."""
+        array = self.array
+        if array is not None:
+            return array
+        sketch = self.sketch
+        return None if sketch is None else sketch.thumbnail
+
+    @property
     def summary(self) -> Summary | None:
         if self._scalar is not None:
             return summarize_number(float(self._scalar))

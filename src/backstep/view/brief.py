@@ -10,7 +10,7 @@ from rich.style import Style
 from backstep.trace.event import Array, Summary, Value
 from backstep.trace.memo import per_trace
 from backstep.trace.trace import Trace
-from backstep.view.numbers import bad_text, histogram, number, scalar_text, shape_text
+from backstep.view.numbers import bad_text, bars, histogram, number, scalar_text, shape_text
 from backstep.view.theme import Theme
 
 __all__ = ["BINS", "Figures", "figures", "number", "shape", "spread"]
@@ -47,7 +47,7 @@ def figures(trace: Trace, value: Value) -> Figures:
         return Figures(few, True, bad=bool(bad))
     if bad:
         return Figures(bad, bad=True)
-    return Figures(_norm(summary), spread="" if array is None else spread(array))
+    return Figures(_norm(summary), spread=spread(value, array))
 
 
 def shape(value: Value) -> str:
@@ -70,6 +70,8 @@ def _few(value: Value, array: Array) -> str | None:
     return text if len(text) <= LISTED else None
 
 
-def spread(array: Array) -> str:
+def spread(value: Value, array: Array | None) -> str:
     """A histogram that never fills a whole cell: bars of neighbouring rows must not run into one."""
-    return histogram(array, BINS).replace("█", "▇")
+    sketch = value.sketch if array is None else None
+    drawn = bars(sketch.histogram, BINS) if sketch is not None else "" if array is None else histogram(array, BINS)
+    return drawn.replace("█", "▇")

@@ -158,9 +158,9 @@ def matrices(pen: Pen, event: BackwardEvent, story: EdgeStory, height: int) -> l
     """What arrives, what it is multiplied with, and what leaves; nothing when there is no room or no numbers."""
     arrived = next((value for value in event.upstream if value is not None), None)
     left = story.edge.downstream
-    if arrived is None or left is None or arrived.array is None or left.array is None:
+    if arrived is None or left is None or arrived.drawn is None or left.drawn is None:
         return []
-    if not pen.drawn or max(arrived.array.size, left.array.size) < 4 or height < 6:
+    if not pen.drawn or max(arrived.drawn.size, left.drawn.size) < 4 or height < 6:
         return []
     row = [pen.panel("arrives ", story.arrives, arrived), *middle(pen, story, len(arrived.shape))]
     row.append(pen.panel("leaves ", story.leaves, left))
@@ -170,7 +170,7 @@ def matrices(pen: Pen, event: BackwardEvent, story: EdgeStory, height: int) -> l
 
 def middle(pen: Pen, story: EdgeStory, output_dims: int) -> list[Panel]:
     """The other matrix of a product, the local gradient of each element, or the Jacobian, outputs by inputs."""
-    if story.operand is not None and story.operand.array is not None:
+    if story.operand is not None and story.operand.drawn is not None:
         return [pen.panel("local ", short(story.operand.name), story.operand)]
     local = story.edge.local
     if local is None or local.array is None:

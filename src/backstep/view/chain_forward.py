@@ -33,7 +33,7 @@ def forward(pen: Pen, event: ForwardEvent) -> list[Row]:
     rows += [] if filled else pen.aside(forward_sentence(event))
     rows += told(pen, event)
     room = pen.height - len(rows) - 3
-    if pen.drawn and pen.height >= TALL and room > 0 and result.array is not None and result.array.size > 3:
+    if pen.drawn and pen.height >= TALL and room > 0 and (drawn := result.drawn) is not None and drawn.size > 3:
         rows += [[], *pen.pictures([pen.panel("", short(result.name), result)], [], room)]
     return rows
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -75,7 +76,10 @@ def spark(value: Value, width: int) -> str:
 @per_trace(4096)
 def _spark(trace: Trace, payload: int, shape: tuple[int, ...], bins: int) -> str:
     array = None if payload < 0 else trace.payload(payload).array(shape)
-    return "" if array is None else histogram(array, bins)
+    if array is not None:
+        return histogram(array, bins)
+    sketch = None if payload < 0 else trace.payload(payload).sketch(shape)
+    return "" if sketch is None else bars(sketch.histogram, bins)
 
 
 def histogram(array: Array, bins: int) -> str:
@@ -88,6 +92,14 @@ def histogram(array: Array, bins: int) -> str:
     if not high > low or not math.isfinite(high - low):
         return (" " * (bins // 2) + BARS[-1]).ljust(bins)
     places = np.minimum(((flat - low) * (bins / (high - low))).astype(np.int64), bins - 1)
-    counts = np.bincount(places, minlength=bins)
+    return bars(np.bincount(places, minlength=bins).tolist(), bins)
+
+
+def bars(histogram: Sequence[int], bins: int) -> str:
+    """Counts as bars, neighbours taken together where there are fewer of these."""
+    edges = np.arange(bins) * len(histogram) // bins
+    counts = np.add.reduceat(np.array(histogram), edges)
+    if not counts.any():
+        return ""
     heights = np.where(counts > 0, np.maximum(1, np.round(counts * 8 / counts.max())), 0).astype(int)
     return "".join(BARS[height] for height in heights.tolist())

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from rich.segment import Segment
 
-from backstep.trace.event import Array, Local, Value
+from backstep.trace.event import Local, Summary, Value, summarize
 from backstep.trace.memo import per_trace
 from backstep.trace.trace import Trace
 from backstep.view.heatmap import heatmap
@@ -71,26 +71,28 @@ def _labelled(row: Sequence[Panel], drawn: Sequence[list[Row]], each: int, room:
 @per_trace(256)
 def figure(trace: Trace, thing: Value | Local, output_dims: int, width: int, height: int, theme: Theme) -> list[Row]:
     """A heat map over its figures; a Jacobian has its first `output_dims` dims as rows. One number is a box."""
-    array = thing.array
-    if array is None:
+    array, summary = thing.array, thing.summary if isinstance(thing, Value) else None
+    drawn = thing.drawn if isinstance(thing, Value) else array
+    if drawn is None:
         return [[Segment(safe(thing.omitted or "not kept"), theme.dim)]]
-    real = np.abs(array) if np.iscomplexobj(array) else array
-    if array.size == 1:
+    real = np.abs(drawn) if np.iscomplexobj(drawn) else drawn
+    if array is not None and array.size == 1:
         return [[Segment(f" {number(real.ravel().tolist()[0])} ", theme.chip("backward"))]]
+    summary = summary or summarize(real)
     shown = real.reshape(math.prod(real.shape[:output_dims]), -1) if output_dims and real.size else real
-    bad = int(real.size - np.isfinite(real).sum())
-    return [*heatmap(shown, width, height, theme), [Segment(measures(real, width), theme.error if bad else theme.dim)]]
+    style = theme.error if summary.nan or summary.inf else theme.dim
+    return [*heatmap(shown, width, height, theme), [Segment(measures(summary, thing.shape, width), style)]]
 
 
-def measures(array: Array, width: int) -> str:
+def measures(summary: Summary, shape: tuple[int, ...], width: int) -> str:
     """`‖0.2452‖ max 0.0538 12% zero 1 NaN`; where that is too long, the share of zeros and the greatest go."""
-    finite = array[np.isfinite(array)]
-    norm = f"‖{number(float(np.linalg.norm(finite)))}‖" if finite.size else ""
-    most = f"max {number(float(np.abs(finite).max()))}" if finite.size else ""
-    zeros = round(100 * float((finite == 0).mean())) if finite.size else 0
-    share = f"{zeros}% zero" if zeros else ""
-    nan = int(np.isnan(array).sum())
-    bad = bad_text(nan, int(array.size - finite.size - nan))
+    norm = most = share = ""
+    if summary.norm is not None and summary.min is not None and summary.max is not None:
+        norm = f"‖{number(summary.norm)}‖"
+        most = f"max {number(max(abs(summary.min), abs(summary.max)))}"
+        zeros = round(100 * summary.zeros / max(1, math.prod(shape) - summary.nan - summary.inf))
+        share = f"{zeros}% zero" if zeros else ""
+    bad = bad_text(summary.nan, summary.inf)
     told = ""
     for parts in ((norm, most, share, bad), (norm, most, bad), (norm, bad), (bad or norm,)):
         told = " ".join(part for part in parts if part)
