@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backstep.trace.event import ForwardEvent, Value
+from backstep.trace.event import ForwardEvent, Value, summarize
 from backstep.trace.trace import Trace
 from backstep.view.panels import Panel, measures, panels
 from backstep.view.rows import text_of, width_of
@@ -48,8 +48,9 @@ def test_narrow_panels_stand_together_in_a_wide_pane(matrix: tuple[Trace, Value]
     [(40, "‖8.878‖ max 8 17% zero"), (20, "‖8.878‖ max 8"), (10, "‖8.878‖")],
 )
 def test_figures_give_way_whole(width: int, said: str) -> None:
-    assert measures(np.array([[0.5, -1.25, 3.0], [2.0, 0.0, 8.0]]), width) == said
+    numbers = np.array([[0.5, -1.25, 3.0], [2.0, 0.0, 8.0]])
+    assert measures(summarize(numbers), numbers.shape, width) == said
 
 
 def test_what_is_not_finite_is_told_last_of_all() -> None:
-    assert measures(np.array([1.0, np.nan, np.inf, 0.0]), 12) == "1 NaN 1 Inf"
+    assert measures(summarize(np.array([1.0, np.nan, np.inf, 0.0])), (4,), 12) == "1 NaN 1 Inf"
