@@ -16,7 +16,7 @@ from backstep.trace.event import Sketch
 
 
 def sketched(tensor: torch.Tensor) -> tuple[Sketch, Any]:
-    with backstep.record(values="summary") as recording:
+    with backstep.record(max_elements=1) as recording:
         torch.clone(tensor)
     (event,) = recording.trace.find(op="clone")
     value = event.outputs[0]
@@ -77,3 +77,10 @@ def test_complex_and_half() -> None:
     assert sketch.corners[0, 0] == pytest.approx(abs(z[0, 0].item()), rel=1e-6)
     half = torch.randn(40, 40).to(torch.bfloat16)
     assert sketched(half)[0].corners[0, 0] == half[0, 0].item()
+
+
+def test_a_trace_to_be_shared_has_none() -> None:
+    with backstep.record(values="summary") as recording:
+        torch.clone(torch.randn(50, 50))
+    (event,) = recording.trace.find(op="clone")
+    assert event.outputs[0].summary is not None and event.outputs[0].sketch is None

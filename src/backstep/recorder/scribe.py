@@ -24,7 +24,20 @@ from backstep.recorder.syntax import Site
 from backstep.trace import records as r
 from backstep.trace.batch import KIND_CODE, LARGEST_EXTENT, PHASE_CODE, Interned
 from backstep.trace.file import TraceWriter, reason
-from backstep.writer.parcel import BYTES, BYTES_HEAD, EVENT, EVENT_HEAD, FACT, FACT_HEAD, NUMBERS, NUMBERS_HEAD, PIECE
+from backstep.writer.parcel import (
+    BYTES,
+    BYTES_HEAD,
+    EVENT,
+    EVENT_HEAD,
+    FACT,
+    FACT_HEAD,
+    NUMBERS,
+    NUMBERS_HEAD,
+    PIECE,
+    SKETCH,
+    SUMMARY,
+    VALUES,
+)
 from backstep.writer.ring import CAPACITY, FULL, WRITTEN, Ring
 
 PARCEL = 1 << 16
@@ -54,14 +67,15 @@ class Later:
         self._fetch = fetch
         self._elements = elements
         self._columns = columns
-        self._keep = keep
+        self.keep = keep
+        self.kept = SUMMARY
 
     def parcel(self) -> bytes:
         try:
             dtype, data = self._fetch()
         except Exception:  # one tensor that cannot be read must not end the writing of all others
-            return pack_bytes(BYTES, 0, False, 0, 0, 0)
-        return pack_bytes(BYTES, dtype, self._keep, self._elements, self._columns, len(data)) + data
+            return pack_bytes(BYTES, 0, SUMMARY, 0, 0, 0)
+        return pack_bytes(BYTES, dtype, self.kept, self._elements, self._columns, len(data)) + data
 
 
 class Scribe:
@@ -89,6 +103,8 @@ class Scribe:
         self._position = 0
         self._in_ring = 0
         self._payloads = 0
+        # A trace that is to be shared has no single numbers of a tensor in it.
+        self._otherwise = SUMMARY if options.values == "summary" else SKETCH
         self._encode = msgspec.msgpack.Encoder(enc_hook=spelled).encode
         self._strings: Interned[str] = Interned("")
         self._metas: Interned[r.Meta] = Interned()
@@ -152,7 +168,8 @@ class Scribe:
         self, dtype: int, keep: bool, elements: int, columns: int, offset: int, size: int, *, more: bool = False
     ) -> int:
         """Takes numbers that lie in the ring; returns the payload's number. To be called with the lock held."""
-        self._buffer += pack_numbers(PIECE if more else NUMBERS, dtype, keep, elements, columns, offset, size)
+        kept = VALUES if keep else self._otherwise
+        self._buffer += pack_numbers(PIECE if more else NUMBERS, dtype, kept, elements, columns, offset, size)
         if more:
             return -1
         self._payloads += 1
@@ -162,6 +179,7 @@ class Scribe:
         """Takes numbers that the sending thread fetches."""
         with self.lock:
             self._seal()
+            later.kept = VALUES if later.keep else self._otherwise
             self._parcels.append(later)
             self._payloads += 1
             return self._payloads - 1

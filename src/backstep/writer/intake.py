@@ -16,7 +16,7 @@ from backstep.trace.file import TraceWriter
 from backstep.trace.moments import Moments
 from backstep.trace.sketch import Sketching
 from backstep.writer.flight import Flight
-from backstep.writer.parcel import BYTES, EVENT, FACT, HEADS, PIECE, array_of
+from backstep.writer.parcel import BYTES, EVENT, FACT, HEADS, PIECE, SKETCH, VALUES, array_of
 from backstep.writer.ring import FULL, WRITTEN, Ring
 
 BATCH_BYTES = 1 << 20
@@ -65,14 +65,14 @@ class Intake:
                 getattr(self, f"_{name}")(*fact)
             elif tag == BYTES:
                 _, dtype, keep, elements, columns, size = head
-                self._numbers(array_of(parcel[place : place + size], dtype), bool(keep), elements, columns)
+                self._numbers(array_of(parcel[place : place + size], dtype), keep, elements, columns)
             else:
                 _, dtype, keep, elements, columns, offset, size = head
                 array = array_of(self._ring.piece(offset, size), dtype)
                 if tag == PIECE:
-                    self._piece(array, bool(keep), elements, columns)
+                    self._piece(array, keep, elements, columns)
                 else:
-                    self._numbers(array, bool(keep), elements, columns)
+                    self._numbers(array, keep, elements, columns)
                 self._ring.free(offset, size)
                 size = 0
             place += size
@@ -106,21 +106,21 @@ class Intake:
 
     # numbers
 
-    def _piece(self, array: npt.NDArray[Any], keep: bool, elements: int, columns: int) -> None:
-        if keep:
+    def _piece(self, array: npt.NDArray[Any], keep: int, elements: int, columns: int) -> None:
+        if keep == VALUES:
             self._pieces.append(array.tobytes())
         else:
-            self._large = self._large or Large(elements, columns)
+            self._large = self._large or Large(elements, columns, sketch=keep == SKETCH)
             self._large.add(array)
 
-    def _numbers(self, array: npt.NDArray[Any], keep: bool, elements: int, columns: int) -> None:
+    def _numbers(self, array: npt.NDArray[Any], keep: int, elements: int, columns: int) -> None:
         """All numbers of a tensor, or the last of them."""
-        if keep:
+        if keep == VALUES:
             row = r.PayloadRow(array.dtype.str, b"".join([*self._pieces, array.tobytes()]), None)
             self._pieces.clear()
             self._look_for_nan(lambda: bool(array.dtype.kind in "fc" and np.isnan(array).any()))
         else:
-            large, self._large = self._large or Large(elements, columns), None
+            large, self._large = self._large or Large(elements, columns, sketch=keep == SKETCH), None
             large.add(array)
             row = large.row(array.dtype.str)
             summary = row.summary
@@ -240,9 +240,9 @@ class Intake:
 class Large:
     """A tensor too large to be kept, on its way through."""
 
-    def __init__(self, elements: int, columns: int) -> None:
+    def __init__(self, elements: int, columns: int, *, sketch: bool) -> None:
         self._moments = Moments()
-        self._sketching = Sketching(elements, columns) if elements > 1 else None
+        self._sketching = Sketching(elements, columns) if sketch and elements > 1 else None
 
     def add(self, array: npt.NDArray[Any]) -> None:
         """Takes in the next of its numbers."""

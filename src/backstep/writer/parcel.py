@@ -17,12 +17,15 @@ EVENT, NUMBERS, PIECE, BYTES, FACT = range(5)
 EVENT_HEAD = struct.Struct("<BBBHIIIqI")
 """EVENT, kind, phase, extent, place, context, module, subject, bytes of the row that follows."""
 NUMBERS_HEAD = struct.Struct("<BBBQQQQ")
-"""NUMBERS or PIECE, dtype, whether the values are kept, elements of the whole tensor and of its last dimension, offset
+"""NUMBERS or PIECE, dtype, what is kept, elements of the whole tensor and of its last dimension, offset
 in the ring, bytes there."""
 BYTES_HEAD = struct.Struct("<BBBQQQ")
-"""BYTES, dtype, whether the values are kept, elements of the tensor and of its last dimension, bytes that follow."""
+"""BYTES, dtype, what is kept, elements of the tensor and of its last dimension, bytes that follow."""
 FACT_HEAD = struct.Struct("<BI")
 """FACT, bytes of the array that follows: the fact's name and what belongs to it."""
+SUMMARY, SKETCH, VALUES = range(3)
+"""What is kept of numbers: their summary, that and a sketch, or all of them."""
+
 HEADS = {EVENT: EVENT_HEAD, NUMBERS: NUMBERS_HEAD, PIECE: NUMBERS_HEAD, BYTES: BYTES_HEAD, FACT: FACT_HEAD}
 
 DTYPES = (
