@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -140,3 +141,30 @@ def test_a_tensor_larger_than_a_piece(monkeypatch: pytest.MonkeyPatch) -> None:
     summary = summed.outputs[0].summary
     assert summary.mean == pytest.approx(big.mean().item()) and summary.norm == pytest.approx(big.norm().item())
     assert summary.std == pytest.approx(big.std(correction=0).item())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_nothing_is_left_open(tmp_path: Path) -> None:
+    """Neither of a short recording nor of one that a process wrote, nor where that was killed."""
+    torch.ones(1)
+    before = descriptors()
+    for _ in range(5):
+        with backstep.record():
+            torch.ones(2)
+    for kill in (False, True):
+        path = tmp_path / f"{kill}.backstep"
+        with backstep.record(path):
+            train_until(lambda path=path: bool(writers_of(path)) and readable(path))  # type: ignore[misc]
+            if kill:
+                os.kill(writers_of(path).pop(), signal.SIGKILL)
+                train_until(lambda path=path: not writers_of(path))  # type: ignore[misc]
+    assert descriptors() - before == set()
+
+
+def descriptors() -> set[str]:
+    """What this process has open."""
+    found = set()
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            found.add(f"{name} {os.readlink(f'/proc/self/fd/{name}')}")
+    return found

@@ -46,6 +46,11 @@ class Numbers:
         self._lock = scribe.lock
         self._memory: dict[torch.dtype, torch.Tensor] = {}
 
+    def close(self) -> None:
+        """Lets go of the ring."""
+        self._memory.clear()
+        self._scribe.ring.close()
+
     def put(self, data: torch.Tensor, *, keep: bool) -> int:
         """The payload of any dense tensor; one on a device is fetched by the thread that sends."""
         if not Layout.suits(data.dtype):

@@ -355,12 +355,12 @@ class Scribe:
 
     def _say_how_it_ended(self, header: dict[str, Any]) -> None:
         """Nothing could be written; the last words perhaps can."""
-        writer = self._writer
         with contextlib.suppress(OSError, sqlite3.Error):
             if isinstance(self._outlet, Elsewhere):
-                writer = TraceWriter(writer.path, lock=writer.lock)
-            writer.stop(header)
-            writer.close()
+                self._outlet.close()
+                self._writer.take_back()
+            self._writer.stop(header)
+            self._writer.close()
 
     def abandon(self) -> None:
         """In a forked child nothing of this is ours."""

@@ -278,6 +278,7 @@ class Session:
         self.enabled = self.closed = False
         if os.getpid() == self.pid:
             self.scribe.finish(header)
+            self.camera.numbers.close()
 
 
 def wanted_by(options: Options) -> Wanted:

@@ -164,6 +164,10 @@ class TraceWriter:
         self._connection.close()
         self._give_back()
 
+    def take_back(self) -> None:
+        """The other process has gone."""
+        self._connect()
+
     def abandon(self) -> None:
         """Lets go of the lock: in a forked child, so that a trace whose recorder has died is not called running."""
         lock, self.lock = self.lock, -1

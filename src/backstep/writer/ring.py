@@ -6,6 +6,7 @@ does not grow with a run.
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import tempfile
@@ -30,9 +31,21 @@ class Ring:
         self.descriptor = _anonymous_file() if descriptor is None else descriptor
         """None where no memory can be shared with another process."""
         self.memory = mmap.mmap(-1 if self.descriptor is None else self.descriptor, HEAD + CAPACITY)
-        self._words = memoryview(self.memory)[:HEAD].cast("q")
+        self._words: memoryview | list[int] = memoryview(self.memory)[:HEAD].cast("q")
         self._head = self._from = 0
         """Where the next piece goes; up to where all has been written, whatever the other side says."""
+
+    def close(self) -> None:
+        """Lets go of the memory, once; what the head says last can be read on."""
+        words = self._words
+        if isinstance(words, list):
+            return
+        self._words = words.tolist()
+        words.release()
+        if self.descriptor is not None:
+            os.close(self.descriptor)
+        with contextlib.suppress(BufferError):  # somebody still looks at it, and it goes with him
+            self.memory.close()
 
     def word(self, index: int) -> int:
         return self._words[index]
