@@ -13,6 +13,9 @@ from hypothesis.extra.numpy import array_shapes
 
 import backstep
 from backstep.trace.event import Sketch
+from backstep.trace.file import TraceError
+from backstep.trace.records import PayloadRow, SketchRow, SummaryRow
+from backstep.trace.trace import Payload
 
 
 def sketched(tensor: torch.Tensor) -> tuple[Sketch, Any]:
@@ -84,3 +87,19 @@ def test_a_trace_to_be_shared_has_none() -> None:
         torch.clone(torch.randn(50, 50))
     (event,) = recording.trace.find(op="clone")
     assert event.outputs[0].summary is not None and event.outputs[0].sketch is None
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        SketchRow((), 1, b"\0", b""),
+        SketchRow((1,) * 16, 0, b"", b""),
+        SketchRow((1,) * 16, -3, b"\0" * 9, b""),
+        SketchRow((1,) * 16, 2, b"\0" * 9, b""),
+        SketchRow((1,) * 16, 3, b"\0" * 9, b"\0" * 7),
+    ],
+)
+def test_a_damaged_one(row: SketchRow) -> None:
+    payload = Payload(PayloadRow("<f4", None, SummaryRow(0, 1, 0, 1, 1, 0, 0, 0), sketch=row))
+    with pytest.raises(TraceError, match="damaged payload"):
+        payload.sketch((3, 3))

@@ -121,9 +121,12 @@ def leveled(numbers: Array, low: float, high: float, most: int, *, spread: int) 
 
 def thumbnail(row: SketchRow, summary: SummaryRow) -> Array:
     """The numbers of a thumbnail, to about a 250th of what they span. ValueError where the row is damaged."""
+    if len(row.histogram) != BINS or not 0 < row.rows <= ROWS:
+        raise ValueError("a sketch of another shape")
     levels = np.frombuffer(row.thumbnail, np.uint8).reshape(row.rows, -1)
     low, high = summary.min or 0.0, summary.max or 0.0
-    numbers = low + levels / LEVELS * (high - low)
+    with np.errstate(over="ignore", invalid="ignore"):
+        numbers = low + levels / LEVELS * (high - low)
     numbers[levels == NEGATIVE], numbers[levels == POSITIVE], numbers[levels == NAN] = -np.inf, np.inf, np.nan
     return numbers
 
