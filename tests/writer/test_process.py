@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -17,7 +18,7 @@ import backstep
 from backstep.recorder import numbers, scribe
 from backstep.recorder.outlet import Elsewhere
 from backstep.trace.verify import verify
-from tests.processes import TRACE, record
+from tests.processes import ROOT, TRACE, record
 
 SLOW = """
 import os, sys, time
@@ -29,6 +30,15 @@ for step in range(40):
     (w * 2).backward()
     time.sleep(0.01)
 print("done", w.grad.item())
+"""
+
+ENDLESS = """
+import itertools
+import torch
+w = torch.tensor(1.0, requires_grad=True)
+for step in itertools.count():
+    (w * 2).backward()
+    print(step, flush=True)
 """
 
 
@@ -168,3 +178,19 @@ def descriptors() -> set[str]:
         with contextlib.suppress(FileNotFoundError):
             found.add(f"{name} {os.readlink(f'/proc/self/fd/{name}')}")
     return found
+
+
+def test_a_killed_script_is_told_at_once(tmp_path: Path) -> None:
+    """Its writer has some milliseconds of work left when the script has gone; who opens the trace then waits for it."""
+    (tmp_path / "endless.py").write_text(ENDLESS)
+    command = [sys.executable, "-m", "backstep", "run", "--headless", "-o", TRACE, "endless.py"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    script = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True)
+    assert script.stdout is not None
+    told = [int(script.stdout.readline()) for _ in range(400)]
+    script.kill()
+    script.wait()
+    script.stdout.close()
+    with backstep.load(tmp_path / TRACE) as trace:
+        assert trace.header["exit"]["status"] == "killed"
+        assert len(list(trace.find(kind="accumulate"))) > told[-1] // 2

@@ -160,6 +160,7 @@ def header_of(script: str, argv: list[str], options: Options, torch_version: str
         "options": options.as_dict(),
         "exit": {"status": "running", "code": None, "exception": None},
         "complete": False,
+        "process": os.getpid(),
         **rank_of(os.environ),
     }
 

@@ -36,6 +36,8 @@ class HeaderRow(msgspec.Struct, frozen=True):
     rank: int | None = None
     world_size: int | None = None
     """Which of how many processes was recorded, if there were several."""
+    process: int | None = None
+    """The number of the process that was recorded, as long as it runs; of no use elsewhere, and told nowhere."""
     script: str | None = None
     argv: list[str] = msgspec.field(default_factory=list)
     torch: str | None = None

@@ -7,7 +7,9 @@ for. `refresh` takes in what a running recorder has added. Several threads may r
 from __future__ import annotations
 
 import difflib
+import os
 import threading
+import time
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -61,6 +63,8 @@ LONGEST = 1 << 15
 """Characters of a name or a piece of source that are read."""
 CACHED_EVENTS = 4096
 CACHED_BATCHES = 8
+
+SECONDS_TO_FINISH = 2.0
 
 Columns = npt.NDArray[np.void]
 
@@ -179,10 +183,18 @@ class Trace:
         """Whatever must live as long as this trace: the folder of a temporary file."""
         self._begin_reading(Holes([]))
         try:
+            self._let_the_writer_finish()
             self.refresh()
         except BaseException:
             self._reader.close()
             raise
+
+    def _let_the_writer_finish(self) -> None:
+        """A script that was killed has left its writer the rest to write: that is a matter of milliseconds."""
+        process = self._read_header().get("process")
+        deadline = time.monotonic() + SECONDS_TO_FINISH
+        while process and not is_alive(process) and self._reader.running() and time.monotonic() < deadline:
+            time.sleep(0.005)
 
     def _begin_reading(self, holes: Holes) -> None:
         """Nothing has been read yet."""
@@ -821,6 +833,17 @@ class GradHistory(TensorHistory):
         if self.value(position) is None:
             return Omitted(f"{self.name} is None at {position}, or had not been seen by then")
         return super().at(position)
+
+
+def is_alive(process: int) -> bool:
+    """Whether there is a process with this number here."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
 
 
 def load(path: str | Path) -> Trace:
