@@ -7,7 +7,8 @@ import os
 import select
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from backstep.recorder.options import Options
@@ -84,9 +85,12 @@ class Elsewhere:
         self._said = b""
         self._pid = os.getpid()
 
-    def takes_over(self) -> bool:
+    def takes_over(self, meanwhile: Callable[[], None]) -> bool:
         """Waits until it has opened the file; whether it has. Only then may others close it: where a trace is open
         nowhere, a reader that comes sees no more than a copy."""
+        deadline = time.monotonic() + SECONDS_TO_START
+        while not select.select([self._replies], [], [], 0.01)[0] and time.monotonic() < deadline:
+            meanwhile()
         if next(self._lines(SECONDS_TO_START), "") != READY:
             return False
         self.send(b"")

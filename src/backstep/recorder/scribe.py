@@ -265,6 +265,7 @@ class Scribe:
             self._wake.wait(INTERVAL)
             self._wake.clear()
             with self._failing():
+                self.ring.warm()
                 if self.lock.acquire(blocking=False):
                     try:
                         self._seal()
@@ -286,7 +287,7 @@ class Scribe:
         if process is None and not self._here:
             with contextlib.suppress(OSError, ValueError):
                 process = Elsewhere(self._writer.path, self._writer.lock, self.ring, self._options)
-        if process is not None and process.takes_over():
+        if process is not None and process.takes_over(self.ring.warm):
             self._writer.hand_over()
             return process
         return Here(self._writer, self.ring, self._options)

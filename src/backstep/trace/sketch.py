@@ -6,6 +6,7 @@ histogram cost the same for every large tensor: they are taken at places that ar
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import Any
 
@@ -19,7 +20,7 @@ ROWS, COLUMNS = 12, 16
 """Places of a thumbnail at most."""
 CORNER = 2
 """Rows and columns at each end."""
-SAMPLE = 1 << 14
+SAMPLE = 1 << 11
 """Elements of a histogram about; all of a tensor with fewer."""
 
 LEVELS = 252
@@ -73,6 +74,7 @@ class Sketching:
         self._thumbnail = np.zeros(len(places.thumbnail))
         self._corners = np.zeros(len(places.corners))
         self._samples: list[Array] = []
+        self._is_odd = False
 
     def add(self, array: Array, *, finite: bool) -> None:
         """Takes in the next elements; `finite`: all of them are known to be."""
@@ -84,6 +86,7 @@ class Sketching:
             kept[first:last] = flat[asked[first:last] - begin]
         self._samples.append(flat[-begin % places.step :: places.step])
         if not finite:
+            self._is_odd = True
             self._keep_odd(flat)
 
     def _keep_odd(self, flat: Array) -> None:
@@ -97,26 +100,29 @@ class Sketching:
     def row(self, summary: SummaryRow) -> SketchRow:
         """Given the summary of the same elements."""
         low, high = summary.min or 0.0, summary.max or 0.0
-        sample = np.concatenate(self._samples).astype(np.float64)
-        sample = sample[np.isfinite(sample)]
-        counts = np.bincount(leveled(sample, low, high, BINS - 1, spread=BINS), minlength=BINS)
+        sample = self._samples[0] if len(self._samples) == 1 else np.concatenate(self._samples)
+        sample = sample.astype(np.float64)
+        if summary.nan or summary.inf:
+            sample = sample[np.isfinite(sample)]
+        bins = np.minimum(leveled(sample, low, high, BINS), BINS - 1).astype(np.intp)
+        counts = np.bincount(bins, minlength=BINS)
         levels = self._levels(low, high)
         return SketchRow(tuple(counts.tolist()), self._places.shape[0], levels, self._corners.tobytes())
 
     def _levels(self, low: float, high: float) -> bytes:
         numbers = self._thumbnail
+        if not self._is_odd:
+            return (leveled(numbers, low, high, LEVELS) + 0.5).astype(np.uint8).tobytes()
         odd = ~np.isfinite(numbers)
-        levels = leveled(np.where(odd, low, numbers), low, high, LEVELS, spread=LEVELS).astype(np.uint8)
+        levels = (leveled(np.where(odd, low, numbers), low, high, LEVELS) + 0.5).astype(np.uint8)
         levels[odd] = np.where(np.isnan(numbers[odd]), NAN, np.where(numbers[odd] > 0, POSITIVE, NEGATIVE))
         return levels.tobytes()
 
 
-def leveled(numbers: Array, low: float, high: float, most: int, *, spread: int) -> Array:
-    """Numbers from `low` to `high` as whole ones from 0 to `most`."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        scaled = (numbers - low) * (spread / (high - low)) if high > low else np.zeros(len(numbers))
-    scaled = np.nan_to_num(scaled, nan=0.0, posinf=most, neginf=0.0)
-    return np.clip(scaled if spread > most else np.rint(scaled), 0, most).astype(np.intp)
+def leveled(numbers: Array, low: float, high: float, levels: int) -> Array:
+    """Numbers from `low` to `high` as such from 0 to `levels`."""
+    span = high - low
+    return (numbers - low) * (levels / span) if 0 < span < math.inf else np.zeros(len(numbers))
 
 
 def thumbnail(row: SketchRow, summary: SummaryRow) -> Array:

@@ -12,12 +12,17 @@ import os
 import tempfile
 from collections.abc import Callable
 
+import numpy as np
+
 CAPACITY = 256 << 20
 """Bytes. The system gives the memory when it is first written, so that a small recording has little of it."""
 LARGEST = CAPACITY // 8
 """Bytes of the largest piece; larger numbers go in several."""
 HEAD = 4096
 ALIGNMENT = 64
+PAGE = 4096
+WARM_FROM, AHEAD = 4 << 20, 96 << 20
+"""Bytes that must wait before memory is warmed, and how many are then."""
 
 TAIL, WRITTEN, FULL = range(3)
 """Words of the head: up to where the ring is free again; events that can be read; whether the file may not grow."""
@@ -32,6 +37,7 @@ class Ring:
         """None where no memory can be shared with another process."""
         self.memory = mmap.mmap(-1 if self.descriptor is None else self.descriptor, HEAD + CAPACITY)
         self._words: memoryview | list[int] = memoryview(self.memory)[:HEAD].cast("q")
+        self._warm = 0
         self._head = self._from = 0
         """Where the next piece goes; up to where all has been written, whatever the other side says."""
 
@@ -72,6 +78,15 @@ class Ring:
     def used(self) -> int:
         """Bytes that have not been written yet."""
         return self._head - max(self._words[TAIL], self._from)
+
+    def warm(self) -> None:
+        """Has the system give the memory that will be needed next, if much is needed. Otherwise it does so page by page
+        while the recorder writes, and that takes longer than the writing."""
+        end = min(self._head % CAPACITY + AHEAD, CAPACITY)
+        if self.used() > WARM_FROM and end > self._warm:
+            pages = np.frombuffer(self.memory, np.int64, offset=HEAD)[self._warm // 8 : end // 8 : PAGE // 8]
+            int(np.add.reduce(pages))  # to read is enough, and does no harm to what is being written
+            self._warm = end
 
     def piece(self, offset: int, size: int) -> memoryview:
         """The bytes from an offset on."""
