@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, TensorDataset
 import backstep
 from backstep.trace.trace import Trace
 from backstep.trace.verify import verify
+from backstep.writer import intake
 
 
 def by_hand(epochs: int = 4, batches: int = 6) -> None:
@@ -172,3 +173,25 @@ def test_a_flight_recorder_does_not_grow(tmp_path: Path) -> None:
 def test_what_cannot_be_is_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r".+"):
         backstep.record(**options)
+
+
+@pytest.mark.parametrize("events", [1, 3, 4096])
+@pytest.mark.parametrize("size", [100, 1 << 20])
+def test_a_flight_recorder_keeps_the_numbers_of_what_it_keeps(
+    monkeypatch: pytest.MonkeyPatch, events: int, size: int
+) -> None:
+    """Wherever its batches end, after so many events or bytes: those before may hold numbers that these need."""
+    monkeypatch.setattr(intake, "BATCH_EVENTS", events)
+    monkeypatch.setattr(intake, "BATCH_BYTES", size)
+    model, data = nn.Sequential(nn.Linear(3, 2), nn.Tanh()), torch.randn(4, 3)
+    optimizer = torch.optim.Adam(model.parameters())
+    with backstep.record(keep_last=2) as recording:
+        for _ in range(12):
+            optimizer.zero_grad()
+            model(data).square().sum().backward()
+            optimizer.step()
+    trace = recording.trace
+    assert len({event.iteration for event in trace.events}) < 8
+    for event in trace.events:
+        assert event.as_dict()
+    assert not verify(trace).failures

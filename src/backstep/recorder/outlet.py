@@ -77,6 +77,10 @@ class Elsewhere:
                 [sys.executable, "-P", "-c", START, json.dumps(settings)], env=environment, check=True,
                 pass_fds=(lock, ring.descriptor, theirs, ours), stdin=subprocess.DEVNULL, stdout=quiet, stderr=quiet,
             )  # fmt: skip
+        except BaseException:
+            os.close(self._parcels)
+            os.close(self._replies)
+            raise
         finally:
             os.close(theirs)
             os.close(ours)

@@ -290,6 +290,8 @@ class Scribe:
         if process is not None and process.takes_over(self.ring.warm):
             self._writer.hand_over()
             return process
+        if process is not None:
+            process.close()
         return Here(self._writer, self.ring, self._options)
 
     def _send(self) -> None:

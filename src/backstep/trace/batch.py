@@ -130,6 +130,8 @@ class BatchBuilder:
         self._begin()
         self._payload_base = 0
         self._reached: set[int] = set()
+        self._recent: set[int] = set()
+        """Payloads that the last batch needed, and one of its own: an event may stand a batch after its numbers."""
         self._known: OrderedDict[bytes, int] = OrderedDict()
         self._first_equal: OrderedDict[int, int] = OrderedDict()
 
@@ -230,8 +232,8 @@ class BatchBuilder:
             self._payload_base += count
         events = bytes(self._events)
         row = payloads[0] if payloads else None
-        flushed = Flushed(batch.id, batch.first, batch.count, row, frozenset(self._reached))
-        self._reached.clear()
+        flushed = Flushed(batch.id, batch.first, batch.count, row, frozenset(self._reached | self._recent))
+        self._recent, self._reached = self._reached | (set() if row is None else {row}), set()
         self._begin()
         self._writer.write_batch(batch, events, payloads, header or {})
         return flushed
