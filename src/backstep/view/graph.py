@@ -13,6 +13,7 @@ from backstep.trace.event import Value
 from backstep.trace.memo import per_trace
 from backstep.trace.trace import Trace
 from backstep.view.brief import BINS, figures, shape
+from backstep.view.carried import arrived_at, has_run_backward, in_transit, value_of
 from backstep.view.glyphs import glyph
 from backstep.view.numbers import shape_text
 from backstep.view.rows import Row, fill_rows, fit, lit, safe, shortened, width_of
@@ -208,24 +209,10 @@ class _Drawing:
     # the value
 
     def _value(self, row: SpineRow) -> Row:
-        value = self._made(row) if row.is_op else self.moment.value(row.tensor) or self._as_taken(row)
+        value = value_of(self.moment, row)
         if value is None:
             return [Segment(UNKNOWN, self.theme.dim)]
         return self._figures(value, self.theme.value, self.theme.forward)
-
-    def _made(self, row: SpineRow) -> Value | None:
-        """What an op made when it ran."""
-        if row.position > self.moment.position:
-            return None
-        outputs = self.moment.trace.event(row.position)["outputs"]
-        return outputs[0] if outputs else None
-
-    def _as_taken(self, row: SpineRow) -> Value | None:
-        """An input that no event made, as its op took it."""
-        if row.position > self.moment.position:
-            return None
-        inputs = self.moment.trace.event(row.position)["inputs"]
-        return next((value for value in inputs if value.tensor == row.tensor), None)
 
     def _figures(self, value: Value, style: Style, bars: Style) -> Row:
         """The number, or the shape and a histogram."""
@@ -247,16 +234,14 @@ class _Drawing:
             return self._leaf_grad(row.tensor)
         if not row.needs_grad:
             return [Segment(f"{UNKNOWN}  no grad", self.theme.dim)]
-        if not row.backwards or row.backwards[0] > self.moment.position:
+        if not has_run_backward(self.moment, row):
             return [Segment(UNKNOWN, self.theme.dim)]
-        upstream = self.moment.trace.event(row.backwards[0])["upstream"]
-        value = next((value for value in upstream if value is not None), None)
-        return self._gradient(glyph("backward"), value, "", self.theme.backward)
+        return self._gradient(glyph("backward"), arrived_at(self.moment, row), "", self.theme.backward)
 
     def _leaf_grad(self, leaf: int) -> Row:
         """The leaf's `.grad` with its state in a sign; a gradient on its way to it comes first."""
         state = self.moment.grad_state(leaf)
-        coming = self._in_transit(leaf, state.since)
+        coming = in_transit(self.moment, self.spine, leaf, state.since)
         if coming is not None:
             return self._gradient(glyph("backward"), coming, "", self.theme.backward)
         value: Value | None = None if state.since is None else self.moment.trace.event(state.since)["after"]
@@ -268,17 +253,6 @@ class _Drawing:
             return self._gradient(STALE, value, f" ×{state.count}", self.theme.dim)
         several = self.theme.warning if state.count > 1 else self.theme.backward
         return self._gradient(glyph("accumulate"), value, f" ×{state.count}", several)
-
-    def _in_transit(self, leaf: int, written: int | None) -> Value | None:
-        """A gradient that has left a node for this leaf and is not yet in its `.grad`."""
-        left = [at for at in self.spine.arrivals.get(leaf, ()) if at[0] <= self.moment.position]
-        if not left:
-            return None
-        position, index = left[-1]
-        if written is not None and written > position:
-            return None
-        downstream: Value | None = self.moment.trace.event(position)["edges"][index].downstream
-        return downstream
 
     def _gradient(self, sign: str, value: Value | None, note: str, style: Style) -> Row:
         if value is None:

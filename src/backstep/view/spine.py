@@ -41,6 +41,8 @@ class SpineRow:
     """Where its nodes ran backward, ascending."""
     far: tuple[tuple[int, int], ...] = ()
     """Inputs `(tensor, name)` whose lanes were given up for want of room."""
+    inputs: tuple[int, ...] = ()
+    """The rows that an op's inputs come from, in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,15 +184,18 @@ class _Layout:
         joins = [self.lanes.index(value.tensor) for value in known if value.tensor in self.lanes]
         far = tuple((value.tensor, value.name) for value in known if value.tensor not in self.lanes)
         joins += self._hang(index, op, fresh, bool(joins))
+        inputs = tuple(self.row_of_tensor[v.tensor] for v in op.inputs if v.tensor in self.row_of_tensor)
         ends = [lane for lane in joins if self._done(lane, index)]
         lane = min(ends) if ends else self._free()
         text = _joined(self._alive(), set(joins), set(ends), lane)
         for ended in ends:
             self.lanes[ended] = None
-        self._add_op(op, text, lane, far)
+        self._add_op(op, text, lane, far, inputs)
         self._keep(lane, index, op)
 
-    def _add_op(self, op: _Op, text: str, lane: int, far: tuple[tuple[int, int], ...]) -> None:
+    def _add_op(
+        self, op: _Op, text: str, lane: int, far: tuple[tuple[int, int], ...], inputs: tuple[int, ...]
+    ) -> None:  # fmt: skip
         self.row_of_op[op.position] = len(self.rows)
         self.row_of_tensor.update(dict.fromkeys(op.outputs, len(self.rows)))
         result = op.row.outputs[0] if op.row.outputs else None
@@ -208,6 +213,7 @@ class _Layout:
                 op=self.trace.strings[op.row.op],
                 backwards=tuple(op.backwards),
                 far=far,
+                inputs=inputs,
             )
         )
 
