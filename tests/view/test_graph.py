@@ -22,7 +22,7 @@ def ols(tmp_path_factory: pytest.TempPathFactory) -> Trace:
 
 
 def lines(trace: Trace, position: int, width: int = 44, height: int = 12) -> list[str]:
-    rows = graph.build(Moment(trace, position), width, height, DARK)
+    rows = graph.build(Moment(trace, position), width, height, DARK, spine=True)
     assert len(rows) == height and {width_of(row) for row in rows} == {width}
     return [line for line in text_of(rows).split("\n") if line]
 
@@ -188,5 +188,5 @@ def test_numbers_that_are_not_finite_are_seen_at_once(tmp_path: Path) -> None:
     t.op("mul", "y", bad)
     t.close()
     for width, shown in ((44, "1 NaN"), (80, "1 NaN 1 Inf")):
-        row = graph.build(Moment(Trace(tmp_path / "t"), 0), width, 12, DARK)[1]
+        row = graph.build(Moment(Trace(tmp_path / "t"), 0), width, 12, DARK, spine=True)[1]
         assert "".join(text for text, style, _ in row if style == DARK.error).startswith(shown)

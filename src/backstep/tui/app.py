@@ -217,6 +217,11 @@ class App(Explaining):
         self.view = replace(self.view, lecture=not self.view.lecture)
         self._show()
 
+    def action_graph(self) -> None:
+        """A small graph as boxes, or as a spine as every other."""
+        self.view = replace(self.view, spine=not self.view.spine)
+        self._show()
+
     def action_zoom(self) -> None:
         self.view = replace(self.view, zoomed=not self.view.zoomed)
         self._show()

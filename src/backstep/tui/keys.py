@@ -60,8 +60,8 @@ GROUPS = (
         "pane",
     ),
     Group(
-        "the focused pane alone; the Lecture view",
-        (Key("view.zoom", "z", "zoom", "z"), Key("view.next", "v", "view", "v")),
+        "pane alone; Lecture view; boxes or spine",
+        (Key("view.zoom", "z", "zoom", "z"), Key("view.next", "v", "view", "v"), Key("view.graph", "G", "graph", "G")),
         "z/v",
         "zoom, view",
     ),

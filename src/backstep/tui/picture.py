@@ -29,6 +29,7 @@ class View:
     focus: str = "chain"
     zoomed: bool = False
     events: bool = False
+    spine: bool = False
     lecture: bool = False
     hints: tuple[tuple[str, str], ...] = ()
     message: str = ""
@@ -57,7 +58,8 @@ def pane(name: str, moment: Moment, box: Box, view: View, theme: Theme) -> list[
     title: Row = body.title(moment, box.width, theme)
     if name == view.focus:
         title = [Segment(s.text, (s.style or theme.rule) + theme.key) if s.text.strip(" ─") else s for s in title]
-    rows: list[Row] = body.build(moment, box.width, box.height - 1, theme)
+    options = {"spine": view.spine} if name == "graph" else {}
+    rows: list[Row] = body.build(moment, box.width, box.height - 1, theme, **options)
     return [title, *rows]
 
 

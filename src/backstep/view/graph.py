@@ -1,4 +1,5 @@
-"""The graph of the iteration as a spine: values fill the left column downwards, gradients the right one upwards."""
+"""The graph of the iteration, as boxes or as a spine: there values fill the left column downwards, gradients the right
+one upwards."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from backstep.replay.moment import GradKind, Moment
 from backstep.trace.event import Value
 from backstep.trace.memo import per_trace
 from backstep.trace.trace import Trace
+from backstep.view import boxes
 from backstep.view.brief import BINS, figures, shape
 from backstep.view.carried import arrived_at, has_run_backward, in_transit, value_of
 from backstep.view.glyphs import glyph
@@ -108,7 +110,13 @@ def _counted(spine: Spine) -> str:
     return "" if ops < 2 else f"{ops:,} ops"
 
 
-def build(moment: Moment, width: int, height: int, theme: Theme) -> list[Row]:
+def build(moment: Moment, width: int, height: int, theme: Theme, *, spine: bool = False) -> list[Row]:
+    """A small graph as boxes, unless the `spine` is asked for; any other as a spine."""
+    drawn = None if spine else boxes.build(moment, _stretch(moment, width)[1:3], width, height, theme)
+    return drawn or _build_spine(moment, width, height, theme)
+
+
+def _build_spine(moment: Moment, width: int, height: int, theme: Theme) -> list[Row]:
     """The rows around the current one, under the names of the columns."""
     stretch = _stretch(moment, width)
     spine = spine_of(*stretch)

@@ -1,0 +1,268 @@
+"""The graph of a small iteration as boxes, left to right: values go right, gradients come back left."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+
+from backstep.replay.moment import GradKind, Moment
+from backstep.trace.event import Value
+from backstep.trace.memo import per_trace
+from backstep.trace.trace import Trace
+from backstep.view.brief import figures, shape
+from backstep.view.carried import arrived_at, has_run_backward, in_transit, value_of
+from backstep.view.layers import Box, Layout, Node, Wire, lay_out
+from backstep.view.rows import Row, fill_rows, fit, lit, safe, shortened
+from backstep.view.spine import Spine, SpineRow, spine_of
+from backstep.view.theme import Theme
+
+MOST = 12
+"""Boxes; of more a spine says more."""
+SMALLEST = (60, 8)
+"""Cells and rows of a pane for boxes."""
+LANES = 6
+GRADIENT = "∇"
+SYMBOLS = {
+    "add": "+", "sub": "-", "mul": "×", "div": "÷", "pow": "xⁿ", "matmul": "@", "mm": "@", "bmm": "@", "sum": "Σ",
+    "mean": "Σ/n", "neg": "-", "exp": "eˣ", "sqrt": "√",
+}  # fmt: skip
+UP, DOWN, LEFT, RIGHT = 1, 2, 4, 8
+THIN = {
+    UP | DOWN: "│", LEFT | RIGHT: "─", DOWN | RIGHT: "┌", DOWN | LEFT: "┐", UP | RIGHT: "└", UP | LEFT: "┘",
+    UP | DOWN | RIGHT: "├", UP | DOWN | LEFT: "┤", LEFT | RIGHT | DOWN: "┬", LEFT | RIGHT | UP: "┴",
+    UP | DOWN | LEFT | RIGHT: "┼",
+}  # fmt: skip
+HEAVY = dict(zip(THIN, "┃━┏┓┗┛┣┫┳┻╋", strict=True))
+TO_COME, VALUE, GRADIENT_WENT, MOVING = range(4)
+"""What a wire has carried by now, the most telling last."""
+
+
+@per_trace(24)
+def layout_of(trace: Trace, first: int, last: int, width: int, height: int) -> Layout | None:
+    """Where the boxes of the events between two positions stand; None where they are too many for the room."""
+    rows = spine_of(trace, first, last, LANES).rows
+    if not 2 <= len(rows) <= MOST or width < SMALLEST[0] or height < SMALLEST[1]:
+        return None
+    # In-place ops have their input's row as their own; a wire from a box to itself says nothing.
+    nodes = [Node(tuple(one for one in row.inputs if one < at)) for at, row in enumerate(rows)]
+    return lay_out(nodes, width - 1, height)
+
+
+def build(moment: Moment, span: tuple[int, int], width: int, height: int, theme: Theme) -> list[Row] | None:
+    """The boxes of the iteration between two positions; None where they have no room."""
+    layout = layout_of(moment.trace, *span, width, height) or layout_of(moment.trace, *span, width, height + 1)
+    if layout is None:
+        return None
+    spine = spine_of(moment.trace, *span, LANES)
+    right, bottom = (max(ends) for ends in zip(*((b.x + b.width, b.y + b.height) for b in layout.boxes), strict=True))
+    spare = height - bottom
+    paper = _Paper(width, height, (width - right) // 2, max(0, spare - 1) // 2)
+    drawing = _Drawing(moment, spine, theme)
+    states = [(drawing.state(wire), wire) for wire in layout.wires]
+    for state, wire in sorted(states, key=lambda pair: pair[0]):
+        drawing.wire(paper, wire, state)
+    for index, box in enumerate(layout.boxes):
+        drawing.box(paper, index, box)
+    rows = paper.rows()
+    if spare:
+        rows[-1] = drawing.legend(width)
+    return fill_rows(rows, width, height)
+
+
+class _Paper:
+    """Cells that are drawn on, so far from the edges; of wires that meet, it knows which ways each goes."""
+
+    def __init__(self, width: int, height: int, left: int, top: int) -> None:
+        self._across, self._down = range(-left, width - left), range(-top, height - top)
+        self._cells: dict[tuple[int, int], Segment] = {}
+        self._ways: dict[tuple[int, int], tuple[int, int]] = {}
+        """The source of the wires in a cell, and where they go on from there."""
+
+    def put(self, x: int, y: int, character: str, style: Style) -> None:
+        self._cells[x, y] = Segment(character, style)
+
+    def line(self, source: int, points: tuple[tuple[int, int], ...], heavy: bool, style: Style) -> None:
+        """A wire by its corners. Where it meets another wire from the same source they join; else it passes."""
+        for cell, ways in _steps(points).items():
+            other, before = self._ways.get(cell, (source, 0))
+            if other == source:
+                ways |= before
+            elif before & (UP | DOWN) and not heavy:
+                continue
+            self._ways[cell] = (source, ways)
+            self.put(*cell, (HEAVY if heavy else THIN).get(ways, "─"), style)
+
+    def rows(self) -> list[Row]:
+        blank = Segment(" ")
+        return [[self._cells.get((x, y), blank) for x in self._across] for y in self._down]
+
+
+def _steps(points: tuple[tuple[int, int], ...]) -> dict[tuple[int, int], int]:
+    """The cells on a way, and which ways it goes on from each."""
+    ways: dict[tuple[int, int], int] = {points[0]: LEFT, points[-1]: RIGHT}
+    for (x, y), (to_x, to_y) in pairwise(points):
+        dx, dy = (to_x > x) - (to_x < x), (to_y > y) - (to_y < y)
+        ahead, behind = (RIGHT, LEFT) if dx > 0 else (DOWN, UP) if dy > 0 else (UP, DOWN)
+        while (x, y) != (to_x, to_y):
+            ways[x, y] = ways.get((x, y), 0) | ahead
+            x, y = x + dx, y + dy
+            ways[x, y] = ways.get((x, y), 0) | behind
+    return ways
+
+
+class _Drawing:
+    """Draws boxes and wires as they are at one moment."""
+
+    def __init__(self, moment: Moment, spine: Spine, theme: Theme) -> None:
+        self.moment, self.spine, self.theme = moment, spine, theme
+        self.current = spine.row_of.get(moment.position)
+
+    # wires
+
+    def state(self, wire: Wire) -> int:
+        """What has gone along a wire by now."""
+        source, target = self.spine.rows[wire.source], self.spine.rows[wire.target]
+        kind = self.moment.event.kind
+        back = source.needs_grad and has_run_backward(self.moment, target)
+        if wire.target == self.current and (kind == "forward" or (kind == "backward" and back)):
+            return MOVING
+        if back:
+            return GRADIENT_WENT
+        return VALUE if target.position <= self.moment.position else TO_COME
+
+    def wire(self, paper: _Paper, wire: Wire, state: int) -> None:
+        theme, points = self.theme, wire.points
+        backwards = state == GRADIENT_WENT or (state == MOVING and self.moment.event.kind == "backward")
+        style = theme.rule if state == TO_COME else theme.backward if backwards else theme.forward
+        paper.line(wire.source, points, state == MOVING, style)
+        if backwards:
+            paper.put(*points[0], "◀", style)
+        else:
+            paper.put(*points[-1], "▶", style)
+
+    def legend(self, width: int) -> Row:
+        theme = self.theme
+        parts = [
+            ("━◀", theme.backward, "gradient moving now"), ("─◀", theme.backward, "moved before"),
+            ("─▶", theme.forward, "value only"), (GRADIENT, theme.backward, "gradient"),
+        ]  # fmt: skip
+        row: Row = []
+        for sign, style, words in parts:
+            row += [Segment(sign, style), Segment(f" {words}   ", theme.dim)]
+        return fit(row[: 2 * sum(1 for end in _ends(row) if end <= width)], width)
+
+    # boxes
+
+    def box(self, paper: _Paper, index: int, box: Box) -> None:
+        row, here = self.spine.rows[index], index == self.current
+        ran = row.position <= self.moment.position or not row.is_op
+        phase = self.moment.event.phase
+        frame = self.theme.phase(phase) if here else self._frame(row, ran)
+        inner = [self._first(row, box.width - 4), self._second(row)]
+        lines = _framed(self._title(row, box.width - 6), inner, box, frame, self.theme, ran, here)
+        for y, line in enumerate(lines):
+            inside = here and 0 < y < box.height - 1
+            cells = [line[0], *lit(line[1:-1], self.theme.here(phase)), line[-1]] if inside else line
+            _write(paper, box.x, box.y + y, cells)
+
+    def _frame(self, row: SpineRow, ran: bool) -> Style:
+        if row.is_op:
+            return self.theme.forward if ran else self.theme.rule
+        return self.theme.text if row.tensor in self.moment.trace.leaves else self.theme.dim
+
+    def _title(self, row: SpineRow, room: int) -> str:
+        if not row.is_op:
+            return shortened(safe(self.moment.trace.name(row.tensor, row.name)), room)
+        op = safe(row.op)
+        symbol = SYMBOLS.get(op.strip("_"), "")
+        return shortened(f"{symbol} {op}" if symbol and len(symbol) + 1 + len(op) <= room else op, room)
+
+    def _first(self, row: SpineRow, room: int) -> Row:
+        """The value, after its name where that is not in the title."""
+        theme = self.theme
+        value = value_of(self.moment, row)
+        told = "·" if value is None else self._brief(value)
+        style = theme.dim if value is None else figures(self.moment.trace, value).style(theme.strong, theme)
+        if not row.is_op or row.tensor < 0:
+            return [Segment(told, style)]
+        name = shortened(safe(self.moment.trace.name(row.tensor, row.name)), room - cell_len(told) - 1)
+        return [Segment(f"{name} ", theme.text if value is not None else theme.dim), Segment(told, style)]
+
+    def _brief(self, value: Value) -> str:
+        known = figures(self.moment.trace, value)
+        return known.text if known.told or known.bad else shape(value) or known.text
+
+    def _second(self, row: SpineRow) -> Row:
+        """The gradient of what is in the box."""
+        moment = self.moment
+        if not row.is_op and row.tensor in moment.trace.leaves:
+            return self._leaf(row.tensor)
+        if not row.needs_grad:
+            return [Segment("no grad", self.theme.dim)]
+        if has_run_backward(moment, row):
+            return [self._gradient(f"{GRADIENT} ", arrived_at(moment, row))]
+        seed = self._seed(row)
+        return [] if seed is None else [self._gradient(f"{GRADIENT} ", seed)]
+
+    def _seed(self, row: SpineRow) -> Value | None:
+        """The gradient that a backward pass starts with here."""
+        event = self.moment.event
+        if event.kind != "backward_start":
+            return None
+        pairs = zip(event["roots"], event["seeds"], strict=False)
+        return next((seed for root, seed in pairs if root.tensor == row.tensor), None)
+
+    def _leaf(self, leaf: int) -> Row:
+        """A leaf's `.grad`, and what is on its way to it: two things, of which one becomes the other."""
+        theme, moment = self.theme, self.moment
+        state = moment.grad_state(leaf)
+        several = f" ×{state.count}" if state.count > 1 else ""
+        idle = state.kind in (GradKind.NONE, GradKind.ZEROED, GradKind.STALE)
+        style = theme.dim if idle else theme.warning if several else theme.backward
+        row = [self._gradient(f"{GRADIENT} ", moment.grad(leaf), several, style)]
+        coming = in_transit(moment, self.spine, leaf, state.since)
+        return row if coming is None else [*row, self._gradient(" ← ", coming, "", theme.backward + Style(bold=True))]
+
+    def _gradient(self, before: str, value: Value | None, after: str = "", style: Style | None = None) -> Segment:
+        """A number, or a norm."""
+        style = style or self.theme.backward
+        if value is None:
+            return Segment(f"{before}None{after}", style)
+        known = figures(self.moment.trace, value)
+        return Segment(f"{before}{known.text}{after}", known.style(style, self.theme))
+
+
+def _framed(
+    title: str, inner: list[Row], box: Box, frame: Style, theme: Theme, ran: bool, heavy: bool
+) -> list[Row]:  # fmt: skip
+    """The rows of a box, each of its width."""
+    across, up, corners = ("━", "┃", "┏┓┗┛") if heavy else ("─", "│", "┌┐└┘")
+    named = Segment(f" {title} ", frame + Style(bold=True) if ran else theme.dim)
+    rest = box.width - 3 - cell_len(named.text)
+    top = [Segment(corners[0] + across, frame), named, Segment(across * rest + corners[1], frame)]
+    rows: list[Row] = [top]
+    for line in [*inner, *([[]] * (box.height - 2 - len(inner)))]:
+        rows.append([Segment(up, frame), *fit([Segment(" "), *line], box.width - 2), Segment(up, frame)])
+    rows.append([Segment(corners[2] + across * (box.width - 2) + corners[3], frame)])
+    return rows
+
+
+def _write(paper: _Paper, x: int, y: int, row: Row) -> None:
+    for text, style, _ in row:
+        for character in text:
+            paper.put(x, y, character, style or Style.null())
+            x += cell_len(character)
+            if cell_len(character) == 2:
+                paper.put(x - 1, y, "", Style.null())  # the second half of a wide one
+
+
+def _ends(row: Row) -> list[int]:
+    """The cell behind each pair of segments, without the blanks after it."""
+    ends, used = [], 0
+    for sign, words in zip(row[::2], row[1::2], strict=True):
+        used += cell_len(sign.text + words.text)
+        ends.append(used - 3)
+    return ends
