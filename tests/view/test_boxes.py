@@ -25,9 +25,10 @@ SIZE = (73, 14)
 def graphs(draw: st.DrawFn) -> list[Node]:
     """Up to twelve nodes, each taking some of those before it."""
     nodes: list[Node] = []
+    flat = draw(st.booleans())
     for index in range(draw(st.integers(1, 12))):
         inputs = draw(st.lists(st.integers(0, index - 1), unique=True, max_size=3)) if index else []
-        nodes.append(Node(tuple(inputs)))
+        nodes.append(Node(tuple(inputs), flat))
     return nodes
 
 
@@ -56,7 +57,7 @@ def check(nodes: list[Node], layout: Layout, width: int, height: int) -> None:
         source, target = layout.boxes[wire.source], layout.boxes[wire.target]
         (x, y), (to_x, to_y) = wire.points[0], wire.points[-1]
         assert x == source.x + source.width and source.y < y < source.y + source.height - 1
-        assert to_x == target.x - 1 and target.y < to_y < target.y + target.height - 1
+        assert to_x == target.x - 1 and target.y < to_y < target.y + target.height
         assert not any(cell in box for cell in way for box in inside), "a wire runs through a box"
         ports.add((wire.target, to_y))
     assert len(ports) == len(layout.wires), "each input has a row of its own"
@@ -110,6 +111,12 @@ def test_what_is_to_come_is_not_told(ols: Trace) -> None:
     assert "y_hat 1" in drawn and "loss ·" in drawn and "◀─" not in drawn
 
 
+def test_where_there_are_few_rows_boxes_are_flat(ols: Trace) -> None:
+    (at,) = [event.position for event in ols.find(kind="backward", op="MulBackward0")][:1]
+    drawn = shown(ols, at, 80, 7)
+    assert "y_hat = w*x" in drawn and "∇ ← -2│" in drawn and "no grad" in drawn
+
+
 def test_a_value_used_far_away_runs_around_what_is_between(tmp_path: Path) -> None:
     t = GraphTrace(tmp_path / "t", "residual.py", "\n")
     x = t.input("x", 1.0, leaf=True)
@@ -123,8 +130,8 @@ def test_a_value_used_far_away_runs_around_what_is_between(tmp_path: Path) -> No
 
 def test_too_many_or_too_little_room_is_for_the_spine(ols: Trace) -> None:
     moment = Moment(ols, 3)
-    assert boxes.build(moment, (0, len(ols) - 1), 50, 14, DARK) is None
-    assert boxes.build(moment, (0, len(ols) - 1), 73, 6, DARK) is None
+    assert boxes.build(moment, moment.iteration_span, 50, 14, DARK) is None
+    assert boxes.build(moment, moment.iteration_span, 73, 4, DARK) is None
 
 
 def test_odd_names_stay_in_their_box(tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ def _medium(body: Box) -> dict[str, Box]:
 
 
 def _wide(body: Box) -> dict[str, Box]:
-    left, last = 52, max(76, min(100, body.width * 2 // 5))
+    left, last = 52, max(64, min(90, body.width * 32 // 100))
     middle = body.width - left - last - 2
     upper = body.height // 2
     return {

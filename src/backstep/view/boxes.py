@@ -12,18 +12,21 @@ from backstep.replay.moment import GradKind, Moment
 from backstep.trace.event import Value
 from backstep.trace.memo import per_trace
 from backstep.trace.trace import Trace
-from backstep.view.brief import figures, shape
+from backstep.view.brief import BINS, figures, shape
 from backstep.view.carried import arrived_at, has_run_backward, in_transit, value_of
 from backstep.view.layers import Box, Layout, Node, Wire, lay_out
-from backstep.view.rows import Row, fill_rows, fit, lit, safe, shortened
+from backstep.view.rows import Row, fill_rows, fit, is_path, join, lit, safe, shortened, width_of
 from backstep.view.spine import Spine, SpineRow, spine_of
 from backstep.view.theme import Theme
 
 MOST = 12
 """Boxes; of more a spine says more."""
-SMALLEST = (60, 8)
+SMALLEST = (60, 5)
 """Cells and rows of a pane for boxes."""
+SHORTEST = 6
+"""A name is cut to no fewer cells."""
 LANES = 6
+BLANK = Segment(" ")
 GRADIENT = "∇"
 SYMBOLS = {
     "add": "+", "sub": "-", "mul": "×", "div": "÷", "pow": "xⁿ", "matmul": "@", "mm": "@", "bmm": "@", "sum": "Σ",
@@ -41,26 +44,27 @@ TO_COME, VALUE, GRADIENT_WENT, MOVING = range(4)
 
 
 @per_trace(24)
-def layout_of(trace: Trace, first: int, last: int, width: int, height: int) -> Layout | None:
+def layout_of(trace: Trace, first: int, last: int, width: int, height: int, flat: bool) -> Layout | None:
     """Where the boxes of the events between two positions stand; None where they are too many for the room."""
     rows = spine_of(trace, first, last, LANES).rows
     if not 2 <= len(rows) <= MOST or width < SMALLEST[0] or height < SMALLEST[1]:
         return None
     # In-place ops have their input's row as their own; a wire from a box to itself says nothing.
-    nodes = [Node(tuple(one for one in row.inputs if one < at)) for at, row in enumerate(rows)]
-    return lay_out(nodes, width - 1, height)
+    nodes = [Node(tuple(one for one in row.inputs if one < at), flat) for at, row in enumerate(rows)]
+    return lay_out(nodes, width, height)
 
 
 def build(moment: Moment, span: tuple[int, int], width: int, height: int, theme: Theme) -> list[Row] | None:
-    """The boxes of the iteration between two positions; None where they have no room."""
-    layout = layout_of(moment.trace, *span, width, height) or layout_of(moment.trace, *span, width, height + 1)
+    """The boxes of the iteration between two positions, flat ones if need be; None where they have no room."""
+    full = layout_of(moment.trace, *span, width, height, False)
+    layout = full or layout_of(moment.trace, *span, width, height, True)
     if layout is None:
         return None
     spine = spine_of(moment.trace, *span, LANES)
     right, bottom = (max(ends) for ends in zip(*((b.x + b.width, b.y + b.height) for b in layout.boxes), strict=True))
     spare = height - bottom
     paper = _Paper(width, height, (width - right) // 2, max(0, spare - 1) // 2)
-    drawing = _Drawing(moment, spine, theme)
+    drawing = _Drawing(moment, spine, theme, flat=full is None)
     states = [(drawing.state(wire), wire) for wire in layout.wires]
     for state, wire in sorted(states, key=lambda pair: pair[0]):
         drawing.wire(paper, wire, state)
@@ -96,8 +100,7 @@ class _Paper:
             self.put(*cell, (HEAVY if heavy else THIN).get(ways, "─"), style)
 
     def rows(self) -> list[Row]:
-        blank = Segment(" ")
-        return [[self._cells.get((x, y), blank) for x in self._across] for y in self._down]
+        return [[self._cells.get((x, y), BLANK) for x in self._across] for y in self._down]
 
 
 def _steps(points: tuple[tuple[int, int], ...]) -> dict[tuple[int, int], int]:
@@ -116,8 +119,9 @@ def _steps(points: tuple[tuple[int, int], ...]) -> dict[tuple[int, int], int]:
 class _Drawing:
     """Draws boxes and wires as they are at one moment."""
 
-    def __init__(self, moment: Moment, spine: Spine, theme: Theme) -> None:
-        self.moment, self.spine, self.theme = moment, spine, theme
+    def __init__(self, moment: Moment, spine: Spine, theme: Theme, *, flat: bool) -> None:
+        """`flat`: with the value and the gradient on one row."""
+        self.moment, self.spine, self.theme, self.flat = moment, spine, theme, flat
         self.current = spine.row_of.get(moment.position)
 
     # wires
@@ -161,8 +165,14 @@ class _Drawing:
         ran = row.position <= self.moment.position or not row.is_op
         phase = self.moment.event.phase
         frame = self.theme.phase(phase) if here else self._frame(row, ran)
-        inner = [self._first(row, box.width - 4), self._second(row)]
-        lines = _framed(self._title(row, box.width - 6), inner, box, frame, self.theme, ran, here)
+        room = box.width - 4
+        if self.flat:
+            inner = [join(self._value(row), self._gradient_of(row), box.width - 2)]
+            title = self._equation(row, box.width - 5)
+        else:
+            inner = [[BLANK, *line] for line in (self._named_value(row, room), self._spread_gradient(row, room))]
+            title = self._title(row, box.width - 5)
+        lines = _framed(title, inner, box, frame, self.theme, ran, here)
         for y, line in enumerate(lines):
             inside = here and 0 < y < box.height - 1
             cells = [line[0], *lit(line[1:-1], self.theme.here(phase)), line[-1]] if inside else line
@@ -180,22 +190,52 @@ class _Drawing:
         symbol = SYMBOLS.get(op.strip("_"), "")
         return shortened(f"{symbol} {op}" if symbol and len(symbol) + 1 + len(op) <= room else op, room)
 
-    def _first(self, row: SpineRow, room: int) -> Row:
-        """The value, after its name where that is not in the title."""
-        theme = self.theme
-        value = value_of(self.moment, row)
-        told = "·" if value is None else self._brief(value)
-        style = theme.dim if value is None else figures(self.moment.trace, value).style(theme.strong, theme)
+    def _equation(self, row: SpineRow, room: int) -> str:
+        """`y_hat = w * x`; the op alone where that is too long."""
         if not row.is_op or row.tensor < 0:
-            return [Segment(told, style)]
-        name = shortened(safe(self.moment.trace.name(row.tensor, row.name)), room - cell_len(told) - 1)
-        return [Segment(f"{name} ", theme.text if value is not None else theme.dim), Segment(told, style)]
+            return self._title(row, room)
+        source = self.moment.trace.source_at(row.position)
+        name = safe(self.moment.trace.name(row.tensor, row.name))
+        if source is None or not is_path(name):
+            return self._title(row, room)
+        code = safe(source.code)
+        texts = (f"{name} = {right}" for right in (code, code.replace(" ", ""), safe(row.op)))
+        return next((text for text in texts if cell_len(text) <= room), self._title(row, room))
 
-    def _brief(self, value: Value) -> str:
+    def _value(self, row: SpineRow) -> Row:
+        """The number, or the shape."""
+        value = value_of(self.moment, row)
+        if value is None:
+            return [Segment("·", self.theme.dim)]
         known = figures(self.moment.trace, value)
-        return known.text if known.told or known.bad else shape(value) or known.text
+        told = known.text if known.told or known.bad else shape(value) or known.text
+        return [Segment(told, known.style(self.theme.strong, self.theme))]
 
-    def _second(self, row: SpineRow) -> Row:
+    def _named_value(self, row: SpineRow, room: int) -> Row:
+        """The value after its name, where that is not in the title, and how its numbers are spread."""
+        value, told = value_of(self.moment, row), self._value(row)
+        name = self._name(row, room - width_of(told) - 1, self.theme.dim if value is None else self.theme.text)
+        line = [*name, *told]
+        return [*line, *self._spread(value, width_of(line), room, self.theme.forward)]
+
+    def _name(self, row: SpineRow, room: int, style: Style) -> Row:
+        """What an op's result is called; an expression only if all of it can be read, a path if enough of it can."""
+        name = safe(self.moment.trace.name(row.tensor, row.name)) if row.is_op and row.tensor >= 0 else ""
+        if not name or (cell_len(name) > room and (room < SHORTEST or not is_path(name))):
+            return []
+        return [Segment(f"{shortened(name, room)} ", style)]
+
+    def _spread(self, value: Value | None, used: int, room: int, style: Style) -> Row:
+        """The histogram behind what is told already, where there is room for it."""
+        drawn = "" if value is None else figures(self.moment.trace, value).spread
+        return [Segment(f" {drawn}", style)] if drawn and used + 1 + BINS <= room else []
+
+    def _spread_gradient(self, row: SpineRow, room: int) -> Row:
+        line = self._gradient_of(row)
+        arrived = arrived_at(self.moment, row) if row.is_op and has_run_backward(self.moment, row) else None
+        return [*line, *self._spread(arrived, width_of(line), room, self.theme.backward)]
+
+    def _gradient_of(self, row: SpineRow) -> Row:
         """The gradient of what is in the box."""
         moment = self.moment
         if not row.is_op and row.tensor in moment.trace.leaves:
@@ -222,9 +262,11 @@ class _Drawing:
         several = f" ×{state.count}" if state.count > 1 else ""
         idle = state.kind in (GradKind.NONE, GradKind.ZEROED, GradKind.STALE)
         style = theme.dim if idle else theme.warning if several else theme.backward
-        row = [self._gradient(f"{GRADIENT} ", moment.grad(leaf), several, style)]
         coming = in_transit(moment, self.spine, leaf, state.since)
-        return row if coming is None else [*row, self._gradient(" ← ", coming, "", theme.backward + Style(bold=True))]
+        moving = [] if coming is None else [self._gradient(" ← ", coming, "", theme.backward + Style(bold=True))]
+        if moving and self.flat:
+            return [Segment(GRADIENT, style), *moving]
+        return [self._gradient(f"{GRADIENT} ", moment.grad(leaf), several, style), *moving]
 
     def _gradient(self, before: str, value: Value | None, after: str = "", style: Style | None = None) -> Segment:
         """A number, or a norm."""
@@ -245,7 +287,7 @@ def _framed(
     top = [Segment(corners[0] + across, frame), named, Segment(across * rest + corners[1], frame)]
     rows: list[Row] = [top]
     for line in [*inner, *([[]] * (box.height - 2 - len(inner)))]:
-        rows.append([Segment(up, frame), *fit([Segment(" "), *line], box.width - 2), Segment(up, frame)])
+        rows.append([Segment(up, frame), *fit(line, box.width - 2), Segment(up, frame)])
     rows.append([Segment(corners[2] + across * (box.width - 2) + corners[3], frame)])
     return rows
 

@@ -16,8 +16,8 @@ STUB = 2
 """Cells of a wire between a box and the nearest upright: one for the head of an arrow."""
 WIDEST_GAP, NARROWEST, WIDEST = 12, 11, 22
 """Cells between two columns at most; of a box at least and at most."""
-LOWEST = 4
-"""Rows of a box: a value and a gradient between two borders."""
+LOWEST, FLAT = 4, 3
+"""Rows of a box: a value and a gradient between two borders, or both on one row."""
 SWEEPS = 8
 
 Point = tuple[int, int]
@@ -37,10 +37,12 @@ class Node:
     """A box to be placed: the nodes that its wires come from, all of them before it."""
 
     inputs: tuple[int, ...] = ()
+    flat: bool = False
 
     @property
     def height(self) -> int:
-        return max(LOWEST, 2 + len(self.inputs))
+        """A row for each input; the last one of a flat box comes in at its border."""
+        return max(FLAT, 1 + len(self.inputs)) if self.flat else max(LOWEST, 2 + len(self.inputs))
 
 
 @dataclass(frozen=True, slots=True)
