@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import subprocess
 import sys
 import threading
 import time
@@ -285,7 +286,7 @@ class Scribe:
         """Who writes from now on: a process, unless none can be had or somebody reads already."""
         process = self._process
         if process is None and not self._here:
-            with contextlib.suppress(OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError, subprocess.SubprocessError):
                 process = Elsewhere(self._writer.path, self._writer.lock, self.ring, self._options)
         if process is not None and process.takes_over(self.ring.warm):
             self._writer.hand_over()
