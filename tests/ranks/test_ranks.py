@@ -43,6 +43,7 @@ def by_hand(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("by_hand")
     ran = torchrun(2, "by_hand", folder)
     assert ran.code == 0, ran.stderr
+    assert "recording stopped" not in ran.stderr, ran.stderr
     assert printed(ran) == printed(torchrun(2, "by_hand", folder, recorded=False))
     return folder / "run"
 
@@ -51,7 +52,7 @@ def test_each_rank_has_its_trace(by_hand: Path):
     assert sorted(file.name for file in by_hand.iterdir()) == ["rank-0.backstep", "rank-1.backstep"]
     with opened(by_hand) as ranks:
         assert [(trace.header["rank"], trace.header["world_size"]) for trace in ranks] == [(0, 2), (1, 2)]
-        assert all(trace.header["complete"] for trace in ranks)
+        assert all(trace.header["complete"] for trace in ranks), [(trace.header, trace.stopped) for trace in ranks]
 
 
 def test_all_reduce_is_a_gradient_write(by_hand: Path):
