@@ -94,7 +94,9 @@ def product(event: ForwardEvent) -> str | None:
     if plain(event) == "linear":
         bias = f", plus {name(event.inputs[2])}" if len(event.inputs) > 2 else ""
         return f"{adds_up}: a row of {name(one)} times a row of {name(other)}{bias}"
-    return f"{adds_up}: a row of {name(one)} times a column of {name(other)}"
+    bias = f", plus {name(event.inputs[0])}" if plain(event) in ("addmm", "baddbmm") else ""
+    given = name(one) if len(one.shape) == 1 else f"a row of {name(one)}"
+    return f"{adds_up}: {given} times a column of {name(other)}{bias}"
 
 
 def cut_off(event: ForwardEvent) -> str | None:
@@ -128,12 +130,30 @@ def total(event: ForwardEvent) -> str:
 
 
 def picked(event: ForwardEvent) -> str:
+    if len(event.inputs) > 1:
+        one, other = event.inputs[:2]
+        which = "larger" if plain(event).startswith("max") else "smaller"
+        return f"Each result is the {which} of the numbers of {name(one)} and {name(other)} at its place"
     return f"Each result is one of the numbers of {name(event.inputs[0])}: only to those will a gradient go back"
 
 
-def probabilities(event: ForwardEvent) -> str:
+def probabilities(event: ForwardEvent) -> str | None:
     logs = "logarithms of " if "log" in event.op else ""
-    return f"Each row of {name(event.inputs[0])} becomes {logs}probabilities that add up to 1"
+    given, dim = event.inputs[0], dim_of(event)
+    if dim is None:
+        return None
+    which = {(1, 0): "The numbers", (2, 0): "Each column", (2, 1): "Each row"}.get((len(given.shape), dim))
+    if which is None:
+        return f"Along dimension {dim} the numbers of {name(given)} become {logs}probabilities that add up to 1"
+    becomes = "become" if which == "The numbers" else "becomes"
+    return f"{which} of {name(given)} {becomes} {logs}probabilities that add up to 1"
+
+
+def dim_of(event: ForwardEvent) -> int | None:
+    """The dimension that an op was told to work along, from 0; None where it was not told one."""
+    told = [a["value"] for a in event.arguments if a["name"] in (None, "dim")]
+    dims = [value for value in told if isinstance(value, int) and not isinstance(value, bool)]
+    return dims[0] % max(1, len(event.inputs[0].shape)) if dims else None
 
 
 def cross_entropy(event: ForwardEvent) -> str:
