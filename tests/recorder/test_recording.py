@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 import backstep
@@ -45,6 +46,25 @@ def test_results_bear_the_names_of_the_program() -> None:
         e += 1
     named = [e.outputs[0].name for e in events(recording, "forward")]
     assert named == ["w", "a", "b", "holder.h", "hs[1]", "c", "d", "(d := c.sin()).cos()", "e", "e"]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x, w: F.dropout(x, 0.5), lambda x, w: F.relu(x), lambda x, w: x.relu(), lambda x, w: torch.relu(x),
+        lambda x, w: F.normalize(x, dim=0), lambda x, w: x.norm(2), lambda x, w: torch.norm(x, 2),
+        lambda x, w: x.add(w), lambda x, w: torch.add(x, w), lambda x, w: F.linear(x, w),
+        lambda x, w: F.softplus(x, 2, 20), lambda x, w: torch.einsum("i,i->i", x, w), lambda x, w: x @ w,
+        lambda x, w: torch.clamp(x, 0.1, 0.9),
+        lambda x, w: x.clamp(0.1, 0.9), lambda x, w: F.mse_loss(x, w), lambda x, w: F.huber_loss(x, w),
+    ],
+)  # fmt: skip
+def test_a_leaf_from_before_the_recording_is_called_what_it_is_first_called(call: Any) -> None:
+    x, w = torch.randn(3, requires_grad=True), torch.randn(3, requires_grad=True)
+    with backstep.record() as recording:
+        call(x, w).sum().backward()
+    names = list(recording.trace.leaves.values())
+    assert names == ["x", "w"][: len(names)]
 
 
 def test_parameters_are_named_by_their_module() -> None:

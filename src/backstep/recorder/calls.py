@@ -64,6 +64,9 @@ UNCOUNTED = ("_foreach_", "_fused_", "_amp_foreach_")
 RESULT_IS_ARGUMENT = frozenset({"requires_grad_", "retains_grad", "share_memory_", "rename_", "refine_names"})
 
 
+METHODS = (MethodDescriptorType, WrapperDescriptorType)
+
+
 class Sort(Enum):
     """What is done about a function."""
 
@@ -77,8 +80,8 @@ class Function:
     """What is known of one torch function."""
 
     __slots__ = (
-        "aliases", "changes", "empty", "in_place", "number", "observed", "op", "primitive", "quiet", "shares", "sort",
-        "takes_out", "uncounted",
+        "aliases", "changes", "empty", "in_place", "method", "number", "observed", "op", "primitive", "quiet", "shares",
+        "sort", "takes_out", "uncounted",
     )  # fmt: skip
 
     def __init__(self, func: Any, text: Callable[[str], int]) -> None:
@@ -102,8 +105,10 @@ class Function:
         self.number = text(self.op)
         self.takes_out = name in TAKES_OUT
         self.changes = name in CHANGING
-        in_c = isinstance(func, BuiltinFunctionType | MethodDescriptorType | WrapperDescriptorType)
+        in_c = isinstance(func, (BuiltinFunctionType, *METHODS))
         self.primitive = in_c and self.op in PRIMITIVE
+        self.method = isinstance(func, METHODS) or getattr(torch.Tensor, name, None) is func
+        """Written `x.f()`; else `torch.f(x)`."""
         self.shares = name in GIVING_AWAY
         self.aliases = self.op in SHARING
         self.empty = self.op.startswith(UNINITIALISED)

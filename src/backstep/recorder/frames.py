@@ -64,7 +64,7 @@ def call_of(frame: FrameType | None) -> Any:
 class Spot:
     """A way through the code to an event, the same each time it is taken: what the source says about it."""
 
-    __slots__ = ("bound", "expression", "inner", "operands", "outer", "place", "sites", "torch_function")
+    __slots__ = ("bound", "expression", "inner", "operands", "outer", "place", "receives", "sites", "torch_function")
 
     inner: Site
     """The site of the innermost frame that is not torch's."""
@@ -77,6 +77,7 @@ class Spot:
         """The name that the result is bound to."""
         self.expression = ""
         self.operands: tuple[str | None, ...] = ()
+        self.receives = False
         self.torch_function: str | None = None
         self.outer: tuple[Site, ...] = ()
         """The site of each frame that is not torch's, outermost first, but for the innermost."""
@@ -326,7 +327,7 @@ class Frames:
                 script = len(sites) - 1
         spot.sites = tuple(sites[max(script, 0) :: -1])
         spot.expression = spot.sites[0].code if self._keeps_source else WITHHELD
-        spot.operands = sites[0].operands
+        spot.operands, spot.receives = sites[0].operands, sites[0].receives
         spot.inner, spot.outer = sites[0], tuple(sites[:0:-1])
         spot.place = self._place(spot.sites)
         if len(self._spots) >= MOST_SPOTS:

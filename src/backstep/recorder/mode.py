@@ -266,9 +266,9 @@ class Recording(TorchFunctionMode):
             where = session.where_from(frame)
             spot = where.spot
             operands = spot.operands
-            if len(operands) == len(args) + 1:
+            if spot.receives and not function.method:
                 operands = operands[1:]
-            elif len(operands) != len(args) or (spot.torch_function or function.op) != function.op:
+            if len(operands) != len(args) or (spot.torch_function or function.op) != function.op:
                 operands = NAMELESS
             for arg, name in zip(args, operands, strict=False):
                 kind = type(arg)
@@ -457,11 +457,10 @@ class Recording(TorchFunctionMode):
         operands = spot.operands
         if not operands or (spot.torch_function is not None and spot.torch_function != call.function.op):
             return
-        args = call.args
-        if len(operands) == len(args) + 1:
+        if spot.receives and not call.function.method:
             operands = operands[1:]  # torch.mul(a, b): the receiver is the module
         tensors = self._session.tensors
-        for argument, name in zip(args, operands, strict=False):
+        for argument, name in zip(call.args, operands, strict=False):
             if name is not None:
                 entry = tensors.entries.get(id(argument))
                 if entry is not None and entry.rank < OPERAND:

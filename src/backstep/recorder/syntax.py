@@ -49,6 +49,8 @@ class Site:
     bound: str | None = None
     returns: bool = False
     operands: tuple[str | None, ...] = ()
+    receives: bool = False
+    """The first operand is what an attribute was called of: a tensor's own method, or a function of a module."""
     loops: tuple[Loop, ...] = ()
     fetch: bool = False
     """This is the `for` itself, asking its iterator: the pass that it begins has not bound its variable yet."""
@@ -185,6 +187,7 @@ def find_site(file: SourceFile, code: CodeType, lasti: int) -> Site:
         bound_name(file, node),
         is_returned(file, node),
         operand_names(node),
+        calls_attribute(node),
         loops,
         fetch,
         test,
@@ -295,6 +298,10 @@ def operand_names(node: ast.AST) -> tuple[str | None, ...]:
         case _:
             return ()
     return tuple(ast.unparse(o) if isinstance(o, ast.Name | ast.Attribute) else None for o in operands)
+
+
+def calls_attribute(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
 
 
 def loops_around(file: SourceFile, node: ast.AST, operation: str) -> tuple[tuple[Loop, ...], bool, bool, bool]:
