@@ -63,10 +63,12 @@ class GraphTrace(HandmadeTrace):
             self.leaf(tensor, name)
         return self.value(tensor, numbers, name, requires_grad=leaf, leaf=leaf)
 
-    def op(self, op: str, name: str, *inputs: r.ValueRow, parent: int = -1, nodes: int = 1) -> r.ValueRow:
+    def op(
+        self, op: str, name: str, *inputs: r.ValueRow, parent: int = -1, nodes: int = 1, module: str = ""
+    ) -> r.ValueRow:  # fmt: skip
         made = self.value(self.tensor(), 1.0, name, requires_grad=True)
         first = self.node() if nodes else -1
-        self.forward(op, inputs, (made,), None, nodes=nodes, first_node=first, parent=parent)
+        self.forward(op, inputs, (made,), None, nodes=nodes, first_node=first, parent=parent, module=module)
         return made
 
 

@@ -16,7 +16,9 @@ from backstep.trace.trace import Trace
 from backstep.tui import pages
 from backstep.tui.canvas import Canvas
 from backstep.tui.explaining import Explaining
-from backstep.tui.keys import HINTS, bindings
+from backstep.tui.help import help_page
+from backstep.tui.keys import SECTIONS, bindings, hints
+from backstep.tui.looking import Looking
 from backstep.tui.overlay import Overlay, over
 from backstep.tui.picture import View, picture
 from backstep.tui.regions import PANES, regions
@@ -33,7 +35,7 @@ class LiveRun(Protocol):
     def running(self) -> bool: ...
 
 
-class App(Explaining):
+class App(Explaining, Looking):
     """The Debug view of a trace. Its result is `run` or `stop` when a running script was decided about."""
 
     BINDINGS = bindings()  # type: ignore[assignment]
@@ -50,13 +52,14 @@ class App(Explaining):
         self.trace = trace
         self.palette = palette
         self.cursor = Cursor(trace, opening_position(trace, live) if position is None else position)
-        self.view = View(hints=HINTS, lecture=lecture)
+        self.view = View(hints=hints(SECTIONS), lecture=lecture)
         self._live_run = live
         self._following = False
         self._asking = False
         self._loop_of_app: asyncio.AbstractEventLoop | None = None
         self._leaving = False
         self._page: str | None = None
+        self._page_top = 0
         self.canvas = Canvas(self._rows, palette)
 
     def compose(self) -> ComposeResult:
@@ -90,7 +93,7 @@ class App(Explaining):
         if self._asking:
             return pages.leave_page(self.palette)
         if self._page == "help":
-            return pages.help_page(self.palette)
+            return help_page(SECTIONS, self.size.width, height, self._page_top, self.palette)
         if self._page == "ranks":
             return pages.ranks_page(self.ranks, self.trace, self.cursor.position, self.palette)
         if self._page == "output":
@@ -186,6 +189,10 @@ class App(Explaining):
     def action_rows(self, count: int) -> None:
         if self.probing(count, 0):
             return
+        if self._page == "help":
+            self._page_top = max(0, self._page_top + count)
+            self._show()
+            return
         if self.view.focus == "events":
             self._move(lambda: self._by_rows(count))
         else:
@@ -250,7 +257,7 @@ class App(Explaining):
         self._show(name_of(there) if at is not None else f"{name_of(there)} has no such event")
 
     def _toggle(self, page: str) -> None:
-        self._page = None if self._page == page else page
+        self._page, self._page_top = None if self._page == page else page, 0
         self._show()
 
     def action_close(self) -> None:

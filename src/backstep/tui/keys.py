@@ -2,127 +2,160 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from textual.binding import Binding
+
+SHOWN = {
+    "right": "→", "left": "←", "up": "↑", "down": "↓", "question_mark": "?", "equals_sign": "=", "plus": "+",
+    "minus": "-", "slash": "/", "full_stop": ".", "comma": ",", "colon": ":", "apostrophe": "'", "backspace": "⌫",
+    "left_square_bracket": "[", "right_square_bracket": "]", "less_than_sign": "<", "greater_than_sign": ">",
+    "enter": "Enter", "escape": "Esc", "tab": "Tab", "shift+tab": "Shift+Tab", "home": "Home", "end": "End",
+    "pageup": "PgUp", "pagedown": "PgDn", "space": "space",
+}  # fmt: skip
+"""Textual's names of keys, and what people call them."""
+SEVERAL = 3
+"""Of more keys than that a hint names the first and the last."""
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A motion or a command: `keys` as Textual names them, `shown` as people do."""
+    """A motion or a command: `keys` as Textual names them, the usual one first."""
 
     id: str
     keys: str
     action: str
-    shown: str
+
+    @property
+    def shown(self) -> str:
+        """The usual key, as people call it."""
+        first = self.keys.split(",")[0]
+        return SHOWN.get(first, first)
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Keys that belong together: a line of the help page and, where there is a word, a hint."""
+    """Keys that belong together: a line of the help page and, where there is a `word`, a hint."""
 
     help: str
     keys: tuple[Key, ...]
-    hint: str = ""
     word: str = ""
+
+    @property
+    def hint(self) -> str:
+        shown = [key.shown for key in self.keys]
+        return f"{shown[0]}-{shown[-1]}" if len(shown) > SEVERAL else "/".join(shown[:2])
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Groups under a heading."""
+
+    name: str
+    groups: tuple[Group, ...]
 
 
 def _pair(name: str, keys: str, action: str) -> tuple[Key, Key]:
     """A small letter that goes forward, and its capital that goes back."""
-    forward = Key(f"{name}.fwd", keys, f"{action}(1)", keys)
-    return forward, Key(f"{name}.back", keys.upper(), f"{action}(-1)", keys.upper())
+    return Key(f"{name}.fwd", keys, f"{action}(1)"), Key(f"{name}.back", keys.upper(), f"{action}(-1)")
 
 
-GROUPS = (
-    Group(
-        "next event, previous event",
+def _group(help_: str, *keys: tuple[str, str, str], word: str = "") -> Group:
+    return Group(help_, tuple(Key(*key) for key in keys), word)
+
+
+SECTIONS = (
+    Section(
+        "Move in time",
         (
-            Key("step.fwd", "right,l", "step(1)", "→ l"),
-            Key("step.back", "left,h", "step(-1)", "← h"),
-        ),
-        "←/→",
-        "step",
-    ),
-    Group("next phase; start of this, then previous", _pair("phase", "p", "phase"), "p/P", "phase"),
-    Group("the same for iterations", _pair("iter", "i", "iteration"), "i/I", "iter"),
-    Group("the same for epochs", _pair("epoch", "e", "epoch"), "e/E", "epoch"),
-    Group("forward op ↔ its backward node", (Key("twin", "t", "twin", "t"),), "t", "twin"),
-    Group(
-        "Source, Graph, Chain, Tensors, Events",
-        (
-            Key("focus.1", "1", "focus_pane('source')", "1"),
-            Key("focus.2", "2", "focus_pane('graph')", "2"),
-            Key("focus.3", "3", "focus_pane('chain')", "3"),
-            Key("focus.4", "4", "focus_pane('tensors')", "4"),
-            Key("focus.5", "5", "focus_pane('events')", "5"),
-        ),
-        "1-5",
-        "pane",
-    ),
-    Group(
-        "pane alone; Lecture view; boxes or spine",
-        (Key("view.zoom", "z", "zoom", "z"), Key("view.next", "v", "view", "v"), Key("view.graph", "G", "graph", "G")),
-        "z/v",
-        "zoom, view",
-    ),
-    Group(
-        "one number's terms; check it; each .grad",
-        (
-            Key("probe", "enter", "probe", "Enter"),
-            Key("check", "equals_sign", "check", "="),
-            Key("grads", "K", "grads", "K"),
-        ),
-        "Enter/=",
-        "probe",
-    ),
-    Group("what the script has printed by now", (Key("view.output", "o,6", "output", "o 6"),), "o", "output"),
-    Group(
-        "all ranks side by side; the next rank",
-        (Key("ranks", "r", "ranks", "r"), Key("ranks.next", "R", "next_rank", "R")),
-    ),
-    Group(
-        "first event; last (live: follow the run)",
-        (Key("run.first", "home", "first", "Home"), Key("run.last", "end", "last", "End")),
-        "Home/End",
-        "ends",
-    ),
-    Group(
-        "next pane, previous pane",
-        (
-            Key("focus.next", "tab", "focus_next_pane(1)", "Tab"),
-            Key("focus.previous", "shift+tab", "focus_next_pane(-1)", "Shift+Tab"),
+            _group(
+                "one event (also l h)",
+                ("step.fwd", "right,l", "step(1)"),
+                ("step.back", "left,h", "step(-1)"),
+                word="step",
+            ),
+            Group("next / previous phase", _pair("phase", "p", "phase"), "phase"),
+            Group("next / previous iteration", _pair("iter", "i", "iteration"), "iter"),
+            Group("next / previous epoch", _pair("epoch", "e", "epoch"), "epoch"),
+            _group("first / last; live: follow", ("run.first", "home", "first"), ("run.last", "end", "last")),
+            _group("row in a list (also j k)", ("pane.down", "down,j", "rows(1)"), ("pane.up", "up,k", "rows(-1)")),
+            _group("ten rows", ("pane.pagedown", "pagedown", "rows(10)"), ("pane.pageup", "pageup", "rows(-10)")),
         ),
     ),
-    Group(
-        "in Events: one row on, back",
-        (Key("pane.down", "down,j", "rows(1)", "↓ j"), Key("pane.up", "up,k", "rows(-1)", "↑ k")),
+    Section(
+        "Follow the value",
+        (_group("forward op ↔ backward node", ("twin", "t", "twin"), word="twin"),),
     ),
-    Group(
-        "in Events: ten rows on, back",
+    Section(
+        "Ask",
         (
-            Key("pane.pagedown", "pagedown", "rows(10)", "PgDn"),
-            Key("pane.pageup", "pageup", "rows(-10)", "PgUp"),
+            _group("one number's terms: probe", ("probe", "enter", "probe"), word="probe"),
+            _group("check a derivative; .grads", ("check", "equals_sign", "check"), ("grads", "K", "grads")),
+            _group("what was printed by now", ("view.output", "o,6", "output"), word="output"),
         ),
     ),
-    Group("this page", (Key("help", "question_mark,f1", "help", "? F1"),), "?", "help"),
-    Group(
-        "close what is open; q then quits",
-        (Key("close", "escape", "close", "Esc"), Key("quit", "q,ctrl+q", "leave", "q")),
-        "q",
-        "quit",
+    Section(
+        "Look",
+        (
+            _group(
+                "pane: Source to Events",
+                ("focus.1", "1", "focus_pane('source')"),
+                ("focus.2", "2", "focus_pane('graph')"),
+                ("focus.3", "3", "focus_pane('chain')"),
+                ("focus.4", "4", "focus_pane('tensors')"),
+                ("focus.5", "5", "focus_pane('events')"),
+                word="pane",
+            ),
+            _group(
+                "next / previous pane",
+                ("focus.next", "tab", "focus_next_pane(1)"),
+                ("focus.previous", "shift+tab", "focus_next_pane(-1)"),
+            ),
+            _group("pane alone; Lecture", ("view.zoom", "z", "zoom"), ("view.next", "v", "view"), word="zoom, view"),
+            _group("graph as boxes or spine", ("view.graph", "G", "graph")),
+            _group("graph: unfold, fold", ("fold.open", "plus", "fold(1)"), ("fold.close", "minus", "fold(-1)")),
+        ),
+    ),
+    Section(
+        "Leave",
+        (
+            _group("all ranks; the next rank", ("ranks", "r", "ranks"), ("ranks.next", "R", "next_rank")),
+            _group("this page", ("help", "question_mark,f1", "help"), word="help"),
+            _group("close; quit", ("quit", "q,ctrl+q", "leave"), ("close", "escape", "close"), word="quit"),
+        ),
     ),
 )
 
+GROUPS = tuple(group for section in SECTIONS for group in section.groups)
 KEYS = tuple(key for group in GROUPS for key in group.keys)
-HINTS = tuple((group.hint, group.word) for group in GROUPS if group.hint)
-
+LASTING = ("help", "quit")
+"""The words of the hints that stay whatever the width."""
 
 ANSWERS = (
-    (Key("leave.run", "r", "answer('run')", "r"), "let it run on without the screen"),
-    (Key("leave.stop", "s", "answer('stop')", "s"), "stop it, as Ctrl+C does"),
-    (Key("leave.cancel", "c", "answer('')", "c"), "cancel: stay here"),
+    (Key("leave.run", "r", "answer('run')"), "let it run on without the screen"),
+    (Key("leave.stop", "s", "answer('stop')"), "stop it, as Ctrl+C does"),
+    (Key("leave.cancel", "c", "answer('')"), "cancel: stay here"),
 )
 """What can be said when one leaves a script that runs."""
+
+
+def remapped(sections: Sequence[Section], keymap: Mapping[str, str]) -> tuple[Section, ...]:
+    """The table with a user's own keys, by the ids of what they do."""
+
+    def own(key: Key) -> Key:
+        return replace(key, keys=keymap.get(key.id, key.keys))
+
+    return tuple(
+        replace(section, groups=tuple(replace(g, keys=tuple(map(own, g.keys))) for g in section.groups))
+        for section in sections
+    )
+
+
+def hints(sections: Sequence[Section]) -> tuple[tuple[str, str], ...]:
+    """The keys of the last row with a word each."""
+    groups = [group for section in sections for group in section.groups if group.word]
+    return tuple((g.keys[0].shown if g.word in LASTING else g.hint, g.word) for g in groups)
 
 
 def bindings() -> list[Binding]:

@@ -1,4 +1,4 @@
-"""The pages that lie over the panes: help, the script's output, the question on leaving; and the screen before
+"""The pages that lie over the panes: the script's output, the question on leaving; and the screen before
 any event."""
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from rich.style import Style
 from backstep.replay.moment import Moment
 from backstep.trace.batch import KIND_CODE
 from backstep.trace.trace import Trace
-from backstep.tui.keys import ANSWERS, GROUPS
+from backstep.tui.keys import ANSWERS
 from backstep.tui.overlay import Overlay
 from backstep.view import hints
 from backstep.view.ranks import ranks_rows
@@ -23,22 +23,6 @@ LINES = 200
 CHARACTERS = 1 << 16
 """The last pieces of output that are looked at, and how much of each."""
 TERMINAL_CODES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
-KEYS_WIDTH = 14
-
-
-def help_page(theme: Theme) -> Overlay:
-    """All keys, made from their table, and the signs."""
-    rows: list[Row] = [[Segment("small letter: forward in time   CAPITAL: the same back", theme.strong)], []]
-    for group in GROUPS:
-        keys = " ".join(key.shown for key in group.keys)
-        rows.append([Segment(f"{keys:<{KEYS_WIDTH}}", theme.key), Segment(group.help, theme.text)])
-    signs = (("▶", "forward", theme.forward), ("◀", "backward", theme.backward), ("⊕", "into .grad", theme.backward))
-    more = (("Δ", "update", theme.update), ("∅", "zero grad", theme.zero), ("∇", "dloss/d(this)", theme.backward))
-    for line in (signs, more):
-        rows.append([])
-        for sign, word, style in line:
-            rows[-1] += [Segment(f"{sign} ", style), Segment(f"{word:<15}", theme.dim)]
-    return Overlay("keys", tuple(rows))
 
 
 def output_page(moment: Moment | None, height: int, theme: Theme) -> Overlay:

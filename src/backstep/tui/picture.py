@@ -30,6 +30,8 @@ class View:
     zoomed: bool = False
     events: bool = False
     spine: bool = False
+    fold: int | None = None
+    """How often the graph is unfolded, if that was asked for."""
     lecture: bool = False
     hints: tuple[tuple[str, str], ...] = ()
     message: str = ""
@@ -55,10 +57,10 @@ def pane(name: str, moment: Moment, box: Box, view: View, theme: Theme) -> list[
     if name == "hints":
         return [status(view, box.width, theme)]
     body = BODIES[name]
-    title: Row = body.title(moment, box.width, theme)
+    options = {"spine": view.spine, "fold": view.fold} if name == "graph" else {}
+    title: Row = body.title(moment, box.width, theme, **options)
     if name == view.focus:
         title = [Segment(s.text, (s.style or theme.rule) + theme.key) if s.text.strip(" ─") else s for s in title]
-    options = {"spine": view.spine} if name == "graph" else {}
     rows: list[Row] = body.build(moment, box.width, box.height - 1, theme, **options)
     return [title, *rows]
 

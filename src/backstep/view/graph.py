@@ -16,9 +16,11 @@ from backstep.trace.trace import Trace
 from backstep.view import boxes
 from backstep.view.brief import BINS, figures, shape
 from backstep.view.carried import arrived_at, has_run_backward, in_transit, value_of
+from backstep.view.folding import level_shown, levels_of, lines_of, way_to
 from backstep.view.glyphs import glyph
 from backstep.view.numbers import shape_text
-from backstep.view.rows import Row, fill_rows, fit, lit, safe, shortened, width_of
+from backstep.view.ops import ops_of
+from backstep.view.rows import Row, fill_rows, fit, is_path, lit, safe, shortened, width_of
 from backstep.view.runs import runs_of
 from backstep.view.spine import Spine, SpineRow, block_around, spine_of
 from backstep.view.theme import Theme
@@ -26,6 +28,7 @@ from backstep.view.title import title_row
 from backstep.view.window import thumb, top_of_window
 
 RAN, TO_RUN, OUTSIDE, UNKNOWN, STALE = "◆", "◇", "○", "·", "~"
+OPEN, FOLDED = "▾", "▸"
 ARROW = " → "
 NARROW = 56
 NUMBER, LISTED = 9, 12
@@ -101,30 +104,56 @@ def _indent(spine: Spine) -> int:
     return max(3, spine.width) + 1
 
 
-def title(moment: Moment, width: int, theme: Theme) -> Row:
-    return title_row(2, "Graph", _counted(spine_of(*_stretch(moment, width))), width, theme)
+def title(moment: Moment, width: int, theme: Theme, *, spine: bool = False, fold: int | None = None) -> Row:
+    """How many ops there are; that some are folded, where they are."""
+    span = _stretch(moment, width)[1:3]
+    ops = len(ops_of(moment.trace, *span).ops)
+    note = "" if ops < 2 else f"{ops:,} ops"
+    if level_shown(moment.trace, *span, fold) < levels_of(moment.trace, *span):
+        note += ", folded: + unfolds"
+    return title_row(2, "Graph", note, width, theme)
 
 
-def _counted(spine: Spine) -> str:
-    ops = sum(row.is_op for row in spine.rows)
-    return "" if ops < 2 else f"{ops:,} ops"
-
-
-def build(moment: Moment, width: int, height: int, theme: Theme, *, spine: bool = False) -> list[Row]:
-    """A small graph as boxes, unless the `spine` is asked for; any other as a spine."""
+def build(
+    moment: Moment, width: int, height: int, theme: Theme, *, spine: bool = False, fold: int | None = None
+) -> list[Row]:  # fmt: skip
+    """A small graph as boxes, unless the `spine` is asked for; any other as a spine, unfolded `fold` times."""
     drawn = None if spine else boxes.build(moment, _stretch(moment, width)[1:3], width, height, theme)
-    return drawn or _build_spine(moment, width, height, theme)
+    return drawn or _build_spine(moment, width, height, theme, fold)
 
 
-def _build_spine(moment: Moment, width: int, height: int, theme: Theme) -> list[Row]:
+def levels(moment: Moment, fold: int | None) -> tuple[int, int]:
+    """How often the graph is unfolded, and how often it can be."""
+    span = _stretch(moment, NARROW)[1:3]
+    return level_shown(moment.trace, *span, fold), levels_of(moment.trace, *span)
+
+
+def _folded_spine(moment: Moment, width: int, fold: int | None) -> Spine:
+    """The spine with what is folded at this moment."""
+    trace, first, last, lanes = _stretch(moment, width)
+    way = way_to(trace, first, last, ops_of(trace, first, last).op_near(moment.position))
+    level = level_shown(trace, first, last, fold)
+    if level == levels_of(trace, first, last):
+        return spine_of(trace, first, last, lanes)
+    return spine_of(trace, first, last, lanes, lines_of(trace, first, last, level, way))
+
+
+def row_at(moment: Moment, width: int, height: int, fold: int | None, y: int) -> SpineRow | None:
+    """The row of a spine that is drawn at line `y` of its pane."""
+    spine = _folded_spine(moment, width, fold)
+    at = y - 1 + top_of_window(spine.near(moment.position), len(spine.rows), height - 1)
+    return spine.rows[at] if y >= 1 and at < len(spine.rows) else None
+
+
+def _build_spine(moment: Moment, width: int, height: int, theme: Theme, fold: int | None) -> list[Row]:
     """The rows around the current one, under the names of the columns."""
     stretch = _stretch(moment, width)
-    spine = spine_of(*stretch)
+    spine = _folded_spine(moment, width, fold)
     if not spine.rows:
         return fill_rows([[Segment(" no op of a graph runs here", theme.dim)]], width, height)
     total, room = len(spine.rows), height - 1
     drawing = _Drawing(moment, spine, widths(width - (total > room), needs_of(*stretch)), theme)
-    top = top_of_window(spine.near[moment.position - spine.first], total, room)
+    top = top_of_window(spine.near(moment.position), total, room)
     covered = thumb(top, total, room)
     rows = [fit(drawing.names(), width)]
     for line, index in enumerate(range(top, min(total, top + max(0, room)))):
@@ -163,6 +192,8 @@ class _Drawing:
     def row(self, index: int) -> Row:
         """One row; the current one lit in its whole width, what changed in it in bold."""
         row = self.spine.rows[index]
+        if row.is_head:
+            return self._head(row)
         cells = [
             fit([*fit(self._name(row, index == self.current), self.columns.name - 1), BLANK], self.columns.name),
             fit(self._value(row), self.columns.value),
@@ -175,6 +206,13 @@ class _Drawing:
         return [segment for cell in cells for segment in cell]
 
     # the name
+
+    def _head(self, row: SpineRow) -> Row:
+        """The name of what the rows below lie in."""
+        room = self.columns.name - len(row.lanes) - 4
+        label = Segment(f" {OPEN} {shortened(safe(row.op), room)}", self.theme.dim)
+        columns = self.columns
+        return fit([Segment(row.lanes, self.theme.dim), label], columns.name + columns.value + columns.grad)
 
     def _name(self, row: SpineRow, current: bool) -> Row:
         theme, trace = self.theme, self.moment.trace
@@ -190,13 +228,22 @@ class _Drawing:
             return [*lanes, Segment(f" {shortened(name, self.columns.name - len(row.lanes) - 2)}", style)]
         indent = " " * (_indent(self.spine) - len(row.lanes))
         style = theme.strong if ran or current else theme.dim
-        target = Segment(f"{ARROW}{name}" if name else "", theme.text if ran else theme.dim)
-        op = self._op(safe(row.op), cell_len(target.text))
+        op = f"{FOLDED} {safe(row.op)}" if row.folded else safe(row.op)
+        target = Segment(self._target(row, op, name), theme.text if ran else theme.dim)
+        op = self._op(op, cell_len(target.text))
         named = [*lanes, Segment(indent + op, style), target]
         aside = self._aside(row, current)
         if not aside or width_of(named) + cell_len(aside) >= self.columns.name:
             return named
         return [*named, Segment(aside, theme.dim)]
+
+    def _target(self, row: SpineRow, op: str, name: str) -> str:
+        """What the result is called; an expression only where all of it can be read."""
+        room = self.columns.name - 1 - _indent(self.spine)
+        told = f"{ARROW}{name}" if name else ""
+        if row.folded:
+            room -= cell_len(self._aside(row, False))
+        return told if name and (cell_len(op + told) <= room or (is_path(name) and not row.folded)) else ""
 
     def _op(self, op: str, target: int) -> str:
         """The name of an op, cut when that lets its result be read in full."""
@@ -208,6 +255,8 @@ class _Drawing:
     def _aside(self, row: SpineRow, current: bool) -> str:
         """The part that runs, or where an input without a lane comes from."""
         event = self.moment.event
+        if row.folded:
+            return f" {row.folded:,} ops"
         composite = row.begins != row.position
         if current and composite and event.position != row.position and event.kind in ("forward", "backward"):
             return f" ({safe(event['op'])})"
