@@ -13,7 +13,7 @@ from backstep.trace.trace import Trace
 from backstep.view import graph
 from backstep.view.folding import Line, levels_of, lines_of, way_to
 from backstep.view.ops import ops_of
-from backstep.view.rows import text_of
+from backstep.view.rows import tag_at, text_of
 from backstep.view.scopes import Scope, scopes_of
 from backstep.view.spine import spine_of
 from backstep.view.theme import DARK
@@ -132,8 +132,6 @@ def test_scopes_lie_in_one_another(stack: Trace, recurrent: Trace) -> None:
         check(scopes_of(trace, 0, len(trace) - 1), 0, len(trace))
 
 
-def test_a_click_on_a_row_finds_it(stack: Trace) -> None:
-    moment = Moment(stack, 9)
-    folded = graph.row_at(moment, 70, 20, 0, 2)
-    assert folded is not None and folded.folded == 3 and folded.begins == 0
-    assert graph.row_at(moment, 70, 20, 0, 0) is None and graph.row_at(moment, 70, 20, 0, 19) is None
+def test_who_points_at_a_folded_row_is_told_where_it_begins(stack: Trace) -> None:
+    rows = graph.build(Moment(stack, 9), 70, 20, DARK, spine=True, fold=0)
+    assert [tag_at(row, 0, 30).get("seek") for row in rows[1:6]] == [2, 0, 3, 6, 9]

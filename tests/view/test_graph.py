@@ -74,7 +74,7 @@ def test_the_current_row_is_lit_from_end_to_end_and_what_changed_in_it_is_bold(
 ) -> None:
     background = DARK.here(ols.phase_at(position)).bgcolor
     drawn = graph.build(Moment(ols, position), 44, 12, DARK)
-    lit = [[style is not None and style.bgcolor == background for _, style, _ in cells] for cells in drawn]
+    lit = [[style is not None and style.bgcolor == background for text, style, _ in cells if text] for cells in drawn]
     (here,) = [at for at, cells in enumerate(lit) if any(cells)]
     assert all(lit[here])
     assert row in text_of([drawn[here]]).split()

@@ -57,7 +57,7 @@ def test_what_an_earlier_iteration_made_is_not_shown(ols: Trace) -> None:
 def test_the_running_line_has_the_colour_of_its_phase(ols: Trace) -> None:
     rows = build(ols, 22)
     running = next(row for row in rows if "loss.backward" in text_of([row]))
-    backgrounds = {style.bgcolor for text, style, _ in running[1:] if style}
+    backgrounds = {style.bgcolor for text, style, _ in running[2:] if style}
     assert backgrounds == {DARK.here_backward.bgcolor}
 
 

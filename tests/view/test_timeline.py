@@ -13,6 +13,7 @@ from backstep.trace import records as r
 from backstep.trace.trace import Trace
 from backstep.view import timeline
 from backstep.view.braille import filled
+from backstep.view.marks import Marks
 from backstep.view.rows import text_of, width_of
 from backstep.view.theme import DARK
 from tests.handmade import HandmadeTrace, ols_trace
@@ -128,3 +129,15 @@ def test_a_growing_run_is_scaled_in_jumps(tmp_path: Path) -> None:
 def test_braille_fills_from_below() -> None:
     assert filled(np.array([0.0, 1.0, np.nan, np.nan]), 1) == ["⣸⠀"]
     assert filled(np.array([0.0, 1.0]), 2) == ["⢸", "⣸"]
+
+
+def test_marks_are_drawn_where_they_are_the_first_before_the_second(ols: Trace) -> None:
+    last = len(ols) - 1
+    marks = (Marks("●", "error", (0, last // 2)), Marks("!", "warning", (last // 2, last)))
+    (_, _, ruler, _) = timeline.build(Moment(ols, 5), 120, 4, DARK, marks=marks)
+    drawn = text_of([ruler])
+    room = 120 - timeline.LABEL - timeline.RIGHT
+    assert (drawn.index("●"), drawn.rindex("●")) == (timeline.LABEL, timeline.LABEL + last // 2 * room // (last + 1))
+    assert drawn.count("!") == 1 and drawn.index("!") == timeline.LABEL + room - 1
+    assert {style for text, style, _ in ruler if "●" in text} == {DARK.error}
+    assert width_of(ruler) == 120

@@ -21,6 +21,7 @@ from backstep.tui.keys import SECTIONS, bindings, hints
 from backstep.tui.looking import Looking
 from backstep.tui.overlay import Overlay, over
 from backstep.tui.picture import View, picture
+from backstep.tui.pointing import Pointing
 from backstep.tui.regions import PANES, regions
 from backstep.view.rows import Row
 from backstep.view.theme import DARK, Theme
@@ -35,7 +36,7 @@ class LiveRun(Protocol):
     def running(self) -> bool: ...
 
 
-class App(Explaining, Looking):
+class App(Explaining, Looking, Pointing):
     """The Debug view of a trace. Its result is `run` or `stop` when a running script was decided about."""
 
     BINDINGS = bindings()  # type: ignore[assignment]

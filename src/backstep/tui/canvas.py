@@ -30,6 +30,11 @@ class Canvas(Widget, can_focus=True):
     def on_mount(self) -> None:
         self.focus()
 
+    @property
+    def rows_drawn(self) -> list[Row]:
+        """What is on the screen."""
+        return self._drawn
+
     def invalidate(self) -> None:
         """Something changed: the rows are built again when all that is queued has been handled."""
         if not self._pending:

@@ -10,6 +10,7 @@ from rich.segment import Segment
 from backstep.replay.moment import Moment
 from backstep.tui.regions import Box, regions
 from backstep.view import chain, events, graph, header, hints, source, tensors, timeline
+from backstep.view.marks import Marks
 from backstep.view.rows import Row, fill_rows, fit, safe
 from backstep.view.theme import Theme
 
@@ -33,6 +34,7 @@ class View:
     fold: int | None = None
     """How often the graph is unfolded, if that was asked for."""
     lecture: bool = False
+    marks: tuple[Marks, ...] = ()
     hints: tuple[tuple[str, str], ...] = ()
     message: str = ""
     alarm: bool = False
@@ -53,7 +55,7 @@ def pane(name: str, moment: Moment, box: Box, view: View, theme: Theme) -> list[
     if name == "header":
         return header.build(moment, box.width, 1, theme)
     if name == "timeline":
-        return timeline.build(moment, box.width, box.height, theme)
+        return timeline.build(moment, box.width, box.height, theme, marks=view.marks)
     if name == "hints":
         return [status(view, box.width, theme)]
     body = BODIES[name]

@@ -16,7 +16,7 @@ from backstep.trace.batch import KIND_CODE
 from backstep.trace.records import KINDS, PHASES
 from backstep.trace.trace import Trace
 from backstep.view.glyphs import glyph, ink, op_name, short_node
-from backstep.view.rows import Row, safe
+from backstep.view.rows import Row, safe, tagged
 from backstep.view.runs import runs_of
 from backstep.view.theme import Theme
 
@@ -113,7 +113,7 @@ def _drawn(chips: tuple[Chip, ...], moment: Moment, gap: int, theme: Theme) -> R
             row += [Segment("│", theme.rule), before]
         elif row and here and gap > 1:
             row[-1] = before
-        row.append(Segment(chip.text, _chip_style(chip, moment.position, theme)))
+        row += tagged([Segment(chip.text, _chip_style(chip, moment.position, theme))], seek=chip.first)
         if gap:
             row.append(_blank(here and gap > 1, chip, theme))
             row += [Segment(" ")] * (gap - 1)
@@ -147,7 +147,8 @@ def _pooled(moment: Moment, shown: npt.NDArray[np.int64], room: int, theme: Them
     for index, code in enumerate(phases):
         if index == cell:
             event = moment.event
-            row.append(Segment(glyph(event.kind), theme.chip(event.phase)))
+            drawn = Segment(glyph(event.kind), theme.chip(event.phase))
         else:
-            row.append(Segment("━" if index < cell else "─", theme.phase(PHASES[code]) if index < cell else theme.dim))
+            drawn = Segment("━" if index < cell else "─", theme.phase(PHASES[code]) if index < cell else theme.dim)
+        row += tagged([drawn], seek=int(shown[edges[index]]))
     return row

@@ -18,7 +18,7 @@ from backstep.trace.trace import Trace
 from backstep.view.brief import Figures, figures
 from backstep.view.glyphs import PHASE_WORDS, glyph, ink, op_name
 from backstep.view.numbers import number
-from backstep.view.rows import Row, fill_rows, fit, join, lit, safe
+from backstep.view.rows import Row, fill_rows, fit, join, lit, safe, tagged
 from backstep.view.runs import Runs, context_label, iteration_context, losses_of, phases_of, runs_of
 from backstep.view.theme import Theme
 from backstep.view.title import title_row
@@ -131,7 +131,7 @@ class _Outline:
         loss = losses_of(self.trace).within(first, min(last, now) if opened else last)
         known = losses_of(self.trace).within(first, last) is not None
         note = f"loss {number(loss)}" if loss is not None else FUTURE if known else _counted(last - first + 1)
-        return join(left, [Segment(f"{note} ", theme.dim)], width)
+        return tagged(join(left, [Segment(f"{note} ", theme.dim)], width), seek=first)
 
     def _phase_row(self, phase: PhaseSpan, opened: bool, depth: int, _: int, width: int, theme: Theme) -> Row:
         begun = phase.first <= self.moment.position
@@ -140,7 +140,8 @@ class _Outline:
             Segment("  " * depth + (OPEN if opened else FOLDED) + " ", theme.dim),
             Segment(PHASE_WORDS[phase.phase], style),
         ]
-        return join(left, [Segment(f"{_counted(phase.last - phase.first + 1)} ", theme.dim)], width)
+        row = join(left, [Segment(f"{_counted(phase.last - phase.first + 1)} ", theme.dim)], width)
+        return tagged(row, seek=phase.first)
 
     def _event_row(self, base: int, depth: int, offset: int, width: int, theme: Theme) -> Row:
         position = base + offset
@@ -159,7 +160,7 @@ class _Outline:
         ]
         known = _result(self.trace, event) if past else Figures(FUTURE)
         style = known.style(color, theme) if past else theme.dim
-        return join(left, [Segment(f" {known.text} ", style)], width)
+        return tagged(join(left, [Segment(f" {known.text} ", style)], width), seek=position)
 
 
 def _outside(runs: Runs, index: int) -> str:

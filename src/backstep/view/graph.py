@@ -20,7 +20,7 @@ from backstep.view.folding import level_shown, levels_of, lines_of, way_to
 from backstep.view.glyphs import glyph
 from backstep.view.numbers import shape_text
 from backstep.view.ops import ops_of
-from backstep.view.rows import Row, fill_rows, fit, is_path, lit, safe, shortened, width_of
+from backstep.view.rows import Row, fill_rows, fit, is_path, lit, safe, shortened, tagged, width_of
 from backstep.view.runs import runs_of
 from backstep.view.spine import Spine, SpineRow, block_around, spine_of
 from backstep.view.theme import Theme
@@ -138,13 +138,6 @@ def _folded_spine(moment: Moment, width: int, fold: int | None) -> Spine:
     return spine_of(trace, first, last, lanes, lines_of(trace, first, last, level, way))
 
 
-def row_at(moment: Moment, width: int, height: int, fold: int | None, y: int) -> SpineRow | None:
-    """The row of a spine that is drawn at line `y` of its pane."""
-    spine = _folded_spine(moment, width, fold)
-    at = y - 1 + top_of_window(spine.near(moment.position), len(spine.rows), height - 1)
-    return spine.rows[at] if y >= 1 and at < len(spine.rows) else None
-
-
 def _build_spine(moment: Moment, width: int, height: int, theme: Theme, fold: int | None) -> list[Row]:
     """The rows around the current one, under the names of the columns."""
     stretch = _stretch(moment, width)
@@ -203,7 +196,7 @@ class _Drawing:
             here = self.theme.here(self.moment.event.phase)
             changed = 1 if self.moment.event.kind in VALUE_KINDS else 2
             cells = [lit(cell, here + BOLD if at == changed else here) for at, cell in enumerate(cells)]
-        return [segment for cell in cells for segment in cell]
+        return tagged([segment for cell in cells for segment in cell], seek=row.begins, tensor=row.tensor)
 
     # the name
 

@@ -9,7 +9,7 @@ from rich.style import Style
 
 from backstep.replay.moment import Moment
 from backstep.view.glyphs import PHASE_WORDS, glyph, ink, op_name
-from backstep.view.rows import Row, fit, safe, width_of
+from backstep.view.rows import Row, fit, safe, tagged, width_of
 from backstep.view.theme import Theme
 
 ALWAYS, DISPENSABLE = 0, 6
@@ -30,7 +30,7 @@ def build(moment: Moment, width: int, height: int, theme: Theme) -> list[Row]:
     """The header: the crumb on the left, the state and the position on the right."""
     crumb, state = _crumb(moment, theme), _state(moment, theme)
     arrow, blank = Segment(" › ", theme.bar + theme.dim), Segment(" ", theme.bar)
-    op = [arrow, Segment(op_name(moment.event), theme.bar + theme.strong)]
+    op = [arrow, *tagged([], go="step"), Segment(op_name(moment.event), theme.bar + theme.strong)]
     for rank in range(DISPENSABLE, ALWAYS - 1, -1):
         left, right = _joined(crumb, arrow), _joined(state, blank)
         room = width - width_of(left) - width_of(right) - 1
@@ -49,10 +49,11 @@ def _crumb(moment: Moment, theme: Theme) -> list[Part]:
     brand = [Segment(" backstep ", theme.brand), Segment(" ", theme.bar)]
     parts = [Part([*brand, Segment(safe(script), theme.bar + theme.strong)], 4)]
     for depth, (name, value) in enumerate(event.loops.items()):
-        parts.append(Part([Segment(f"{safe(name) or 'pass'} {value}", theme.bar)], 3 if depth > 1 else 1))
+        row = tagged([Segment(f"{safe(name) or 'pass'} {value}", theme.bar)], go="iteration" if depth else "epoch")
+        parts.append(Part(row, 3 if depth > 1 else 1))
     word = PHASE_WORDS[event.phase].upper()
     sign = "" if event.kind == "output" else f"{glyph(event.kind)} "
-    parts.append(Part([Segment(f"{sign}{word}", color + Style(bold=True))], ALWAYS))
+    parts.append(Part(tagged([Segment(f"{sign}{word}", color + Style(bold=True))], go="phase"), ALWAYS))
     return parts
 
 

@@ -71,6 +71,24 @@ def lit(row: Row, background: Style) -> Row:
     return [Segment(text, (own or Style.null()) + background) for text, own, _ in row]
 
 
+def tagged(row: Row, **what: int | str) -> Row:
+    """The row after a note of no width that says what lies there, for who points at it: see `tag_at`."""
+    return [Segment("", Style.from_meta(what)), *row]
+
+
+def tag_at(row: Row, left: int, x: int) -> dict[str, int | str]:
+    """What lies at cell `x` of a row: the newest note between the cells `left` and `x`."""
+    found: dict[str, int | str] = {}
+    at = 0
+    for text, style, _ in row:
+        if at > x:
+            break
+        if at >= left and style is not None and style.meta:
+            found = style.meta
+        at += cell_len(text)
+    return found
+
+
 def is_path(name: str) -> bool:
     """Whether a name is one like `blocks.0.mlp.weight`, not an expression."""
     return not any(character in name for character in " ([")

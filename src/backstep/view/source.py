@@ -22,7 +22,7 @@ from backstep.trace.trace import Trace
 from backstep.view.brief import figures, shape
 from backstep.view.glyphs import BORN, glyph, ink
 from backstep.view.highlight import Line, lines_of
-from backstep.view.rows import Row, fill_rows, fit, lit, safe, width_of
+from backstep.view.rows import Row, fill_rows, fit, lit, safe, tagged, width_of
 from backstep.view.runs import runs_of
 from backstep.view.theme import Theme
 from backstep.view.title import title_row
@@ -174,7 +174,7 @@ class _Pane:
         body = self._with_inline([sign, *code], (file, number), room)
         if mark is not None:
             body = lit(body, mark.background)
-        return [*row, *body]
+        return tagged([*row, *body], file=file, line=number)
 
     def _code(self, line: Line, mark: _Mark | None) -> Row:
         if mark is None or mark.columns is None:

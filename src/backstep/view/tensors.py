@@ -17,7 +17,7 @@ from backstep.trace.memo import per_trace
 from backstep.trace.trace import Trace
 from backstep.view.brief import BINS, Figures, figures, number, shape
 from backstep.view.numbers import signed
-from backstep.view.rows import Row, fill_rows, fit, is_path, lit, safe, shortened
+from backstep.view.rows import Row, fill_rows, fit, is_path, lit, safe, shortened, tagged
 from backstep.view.theme import Theme
 from backstep.view.title import title_row
 
@@ -47,6 +47,7 @@ class Line:
     styles: tuple[Style, ...]
     spread: str = ""
     here: bool = False
+    tensor: int = -1
 
 
 def title(moment: Moment, width: int, theme: Theme) -> Row:
@@ -62,7 +63,8 @@ def build(moment: Moment, width: int, height: int, theme: Theme) -> list[Row]:
     heads = Line(HEADS, (theme.dim,) * len(HEADS))
     rows = [[Segment(" " * MARK), *cells(heads, columns, shapes)]]
     for line in lines:
-        row = [Segment("▸ " if line.here else "  ", theme.key), *cells(line, columns, shapes)]
+        mark = Segment("▸ " if line.here else "  ", theme.key)
+        row = tagged([mark, *cells(line, columns, shapes)], tensor=line.tensor)
         rows.append(lit(fit(row, width), theme.selected) if line.here else row)
     return fill_rows(rows, width, height)
 
@@ -187,7 +189,7 @@ def leaf_line(moment: Moment, leaf: int, theme: Theme, here: bool) -> Line:
     styles = (
         theme.strong, known.style(changed, theme), theme.update, told.style(marked, theme), style, theme.dim
     )  # fmt: skip
-    return Line(texts, styles, known.spread, here)
+    return Line(texts, styles, known.spread, here, leaf)
 
 
 def value_line(moment: Moment, value: Value, theme: Theme, here: bool) -> Line:
@@ -196,7 +198,7 @@ def value_line(moment: Moment, value: Value, theme: Theme, here: bool) -> Line:
     known = told_of(moment, value)
     texts = (safe(value.name), value_text(value, known), "", "-", state, "" if made is None else f"#{made}")
     dim = theme.dim
-    return Line(texts, (dim, known.style(dim, theme), dim, dim, dim, dim), known.spread, here)
+    return Line(texts, (dim, known.style(dim, theme), dim, dim, dim, dim), known.spread, here, value.tensor)
 
 
 def told_of(moment: Moment, value: Value | None) -> Figures:

@@ -5,6 +5,7 @@ The curve and the ruler are kept for each size of the trace; a step only puts th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,7 @@ from backstep.trace.records import PHASES
 from backstep.trace.trace import Trace
 from backstep.view.braille import filled
 from backstep.view.chips import chips
+from backstep.view.marks import Marks, columns_of
 from backstep.view.numbers import number
 from backstep.view.rows import Row, fit
 from backstep.view.runs import (
@@ -36,12 +38,22 @@ GROWTH = 1.25
 """The scale of a growing run changes in jumps, so that the curve does not creep."""
 
 
-def build(moment: Moment, width: int, height: int, theme: Theme) -> list[Row]:
-    """The curve in what room there is, then the ruler, then the iteration."""
+def build(
+    moment: Moment, width: int, height: int, theme: Theme, *, marks: Sequence[Marks] = ()
+) -> list[Row]:  # fmt: skip
+    """The curve in what room there is, then the ruler with the marks, of which the first goes first, then the
+    iteration."""
     room = max(1, width - LABEL - RIGHT)
-    rows = [*_curve(moment, room, height - 2, theme), _ruler(moment, room, theme)]
+    rows = [*_curve(moment, room, height - 2, theme), _ruler(moment, room, theme, marks)]
     rows = [*rows[: max(0, height - 1)], _iteration(moment, width, theme)]
     return [fit(row, width) for row in rows[:height]]
+
+
+def position_at(moment: Moment, width: int, x: int) -> int:
+    """The event at a cell of the curve or of the ruler."""
+    room = max(1, width - LABEL - RIGHT)
+    column = max(0, min(room - 1, x - LABEL))
+    return min(moment.count - 1, -(-column * extent_of(moment) // room))
 
 
 def extent_of(moment: Moment) -> int:
@@ -186,25 +198,22 @@ def _mark_bad_losses(trace: Trace, line: list[str], extent: int) -> None:
         line[_column(losses.positions[index], extent, len(line))] = "✗"
 
 
-def _ruler(moment: Moment, room: int, theme: Theme) -> Row:
+def _ruler(moment: Moment, room: int, theme: Theme, marks: Sequence[Marks]) -> Row:
     extent = extent_of(moment)
     ruler = ruler_of(moment.trace, moment.count, moment.trace.iterations.version, extent, room)
-    head = _column(moment.position, extent, room)
+    cells = [(c, theme.rule if c in "─┴" else theme.error if c == "✗" else theme.dim) for c in ruler.line]
+    for mark in reversed(marks):
+        for column in columns_of(moment.trace, mark, extent, room):
+            cells[column] = (mark.sign, getattr(theme, mark.style))
+    cells[_column(moment.position, extent, room)] = ("▲", theme.key)
     percent = 100 * moment.position // max(1, moment.count - 1)
-    return [
-        _label(ruler.label, theme),
-        *_ticks(ruler.line[:head], theme),
-        Segment("▲", theme.key),
-        *_ticks(ruler.line[head + 1 :], theme),
-        Segment(f"{percent:>{RIGHT - 2}}%", theme.dim),
-    ]
+    return [_label(ruler.label, theme), *_joined(cells), Segment(f"{percent:>{RIGHT - 2}}%", theme.dim)]
 
 
-def _ticks(line: str, theme: Theme) -> Row:
-    """The rule thin, its numbers to be read, its warnings to be seen."""
+def _joined(cells: Sequence[tuple[str, Style]]) -> Row:
+    """Cells as segments, one for each run of a style."""
     row: Row = []
-    for character in line:
-        style = theme.rule if character in "─┴" else theme.error if character == "✗" else theme.dim
+    for character, style in cells:
         if row and row[-1].style is style:
             row[-1] = Segment(row[-1].text + character, style)
         else:
