@@ -16,15 +16,17 @@ from backstep.trace.trace import Trace
 from backstep.tui import pages
 from backstep.tui.canvas import Canvas
 from backstep.tui.explaining import Explaining
-from backstep.tui.help import help_page
-from backstep.tui.keys import SECTIONS, bindings, hints
+from backstep.tui.keys import SECTIONS, bindings, hints, remapped
+from backstep.tui.look import Look
 from backstep.tui.looking import Looking
 from backstep.tui.overlay import Overlay, over
 from backstep.tui.picture import View, picture
 from backstep.tui.pointing import Pointing
+from backstep.tui.prompting import Prompting
 from backstep.tui.regions import PANES, regions
+from backstep.view.ascii import ascii_row
 from backstep.view.rows import Row
-from backstep.view.theme import DARK, Theme
+from backstep.view.theme import THEMES, without_colours
 
 POLL = 0.1
 """Seconds between two looks at a growing trace."""
@@ -36,7 +38,7 @@ class LiveRun(Protocol):
     def running(self) -> bool: ...
 
 
-class App(Explaining, Looking, Pointing):
+class App(Prompting, Explaining, Looking, Pointing):
     """The Debug view of a trace. Its result is `run` or `stop` when a running script was decided about."""
 
     BINDINGS = bindings()  # type: ignore[assignment]
@@ -44,30 +46,32 @@ class App(Explaining, Looking, Pointing):
     CSS = "Screen { overflow: hidden; } Canvas { width: 100%; height: 100%; }"
 
     def __init__(
-        self, trace: Trace, position: int | None = None, *, live: LiveRun | None = None, palette: Theme = DARK,
+        self, trace: Trace, position: int | None = None, *, live: LiveRun | None = None, look: Look | None = None,
         others: Sequence[Trace] = (), lecture: bool = False,
     ) -> None:  # fmt: skip
         """`others` are the traces of the other ranks of the run; `lecture` is the view to begin with."""
         super().__init__()
         self.ranks = (trace, *others)
         self.trace = trace
-        self.palette = palette
+        self.look = look or Look()
+        self.sections = remapped(SECTIONS, self.look.settings.keys)
+        theme = THEMES[self.look.settings.theme]
+        self.palette = without_colours(theme) if self.no_color or self.look.ascii else theme
         self.cursor = Cursor(trace, opening_position(trace, live) if position is None else position)
-        self.view = View(hints=hints(SECTIONS), lecture=lecture)
+        self.view = View(hints=hints(self.sections), lecture=lecture)
         self._live_run = live
         self._following = False
         self._asking = False
         self._loop_of_app: asyncio.AbstractEventLoop | None = None
         self._leaving = False
-        self._page: str | None = None
-        self._page_top = 0
-        self.canvas = Canvas(self._rows, palette)
+        self.canvas = Canvas(self._rows, self.palette)
 
     def compose(self) -> ComposeResult:
         yield self.canvas
 
     def on_mount(self) -> None:
         self._loop_of_app = asyncio.get_running_loop()
+        self.set_keymap(dict(self.look.settings.keys))
         if self._leaving:
             self.exit()
         self._announce()
@@ -78,9 +82,10 @@ class App(Explaining, Looking, Pointing):
 
     def _rows(self, width: int, height: int) -> list[Row]:
         try:
-            return self._picture(width, height)
+            rows = self._picture(width, height)
         except (TraceError, *DAMAGE) as error:
-            return pages.damaged_page(self.trace, error, width, height, self.palette)
+            rows = pages.damaged_page(self.trace, error, width, height, self.palette)
+        return [ascii_row(row) for row in rows] if self.look.ascii else rows
 
     def _picture(self, width: int, height: int) -> list[Row]:
         if len(self.trace):
@@ -93,14 +98,7 @@ class App(Explaining, Looking, Pointing):
     def _overlay(self, height: int) -> Overlay | None:
         if self._asking:
             return pages.leave_page(self.palette)
-        if self._page == "help":
-            return help_page(SECTIONS, self.size.width, height, self._page_top, self.palette)
-        if self._page == "ranks":
-            return pages.ranks_page(self.ranks, self.trace, self.cursor.position, self.palette)
-        if self._page == "output":
-            moment = self.cursor.moment() if len(self.trace) else None
-            return pages.output_page(moment, height, self.palette)
-        return self.explained(self.size.width, height) if len(self.trace) else None
+        return None if self._page is None else self.page(self._page, self.size.width, height)
 
     def _show(self, message: str | None = None, *, alarm: bool = False) -> None:
         self.view = replace(self.view, message=message or "", alarm=alarm)
@@ -188,11 +186,7 @@ class App(Explaining, Looking, Pointing):
         self._show("following the newest iteration; a motion back stops that")
 
     def action_rows(self, count: int) -> None:
-        if self.probing(count, 0):
-            return
-        if self._page == "help":
-            self._page_top = max(0, self._page_top + count)
-            self._show()
+        if self.probing(count, 0) or self.paged(count):
             return
         if self.view.focus == "events":
             self._move(lambda: self._by_rows(count))
@@ -234,18 +228,6 @@ class App(Explaining, Looking, Pointing):
         self.view = replace(self.view, zoomed=not self.view.zoomed)
         self._show()
 
-    def action_help(self) -> None:
-        self._toggle("help")
-
-    def action_output(self) -> None:
-        self._toggle("output")
-
-    def action_ranks(self) -> None:
-        if len(self.ranks) > 1:
-            self._toggle("ranks")
-        else:
-            self._show("this trace is of one process; open a folder of traces to see ranks")
-
     def action_next_rank(self) -> None:
         """The same event of the next rank."""
         if len(self.ranks) == 1:
@@ -256,10 +238,6 @@ class App(Explaining, Looking, Pointing):
         at = counterpart(self.trace, self.cursor.position, there)
         self.trace, self.cursor = there, Cursor(there, self.cursor.position if at is None else at)
         self._show(name_of(there) if at is not None else f"{name_of(there)} has no such event")
-
-    def _toggle(self, page: str) -> None:
-        self._page, self._page_top = None if self._page == page else page, 0
-        self._show()
 
     def action_close(self) -> None:
         self._page, self._asking = None, False

@@ -8,6 +8,7 @@ from types import ModuleType
 from rich.segment import Segment
 
 from backstep.replay.moment import Moment
+from backstep.tui.prompt import Prompt, prompt_row
 from backstep.tui.regions import Box, regions
 from backstep.view import chain, events, graph, header, hints, source, tensors, timeline
 from backstep.view.marks import Marks
@@ -38,6 +39,8 @@ class View:
     hints: tuple[tuple[str, str], ...] = ()
     message: str = ""
     alarm: bool = False
+    prompt: Prompt | None = None
+    """The question that is open in the last row."""
 
 
 def picture(moment: Moment, width: int, height: int, view: View, theme: Theme) -> list[Row]:
@@ -68,7 +71,9 @@ def pane(name: str, moment: Moment, box: Box, view: View, theme: Theme) -> list[
 
 
 def status(view: View, width: int, theme: Theme) -> Row:
-    """The last row: why a key did nothing, or the keys that do something."""
+    """The last row: a question, why a key did nothing, or the keys that do something."""
+    if view.prompt is not None:
+        return prompt_row(view.prompt, width, theme)
     if view.message:
         style = theme.bar + (theme.error if view.alarm else theme.warning)
         return fit([Segment(f" {safe(view.message)}", style)], width, theme.bar)
