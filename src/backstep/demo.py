@@ -14,6 +14,10 @@ FOLDERS = (Path(__file__).parents[2] / "scenarios", Path(sys.prefix) / "share" /
 """Where the scenarios are: beside the source tree, or where an installation puts them."""
 
 
+WIDEST = 92
+"""Cells of a scenario's introduction."""
+
+
 class DemoError(Exception):
     """One plain line on why there is no tour."""
 
@@ -62,12 +66,19 @@ def record(script: Path, folder: Path) -> Path:
 
 def tour(found: dict[str, Path]) -> int:
     """Opens one scenario after the other, until somebody has had enough."""
+    from rich.console import Console
+    from rich.markdown import Markdown
+    from rich.panel import Panel
+
     from backstep.trace.trace import load
     from backstep.tui import App
 
+    console = Console()
     with tempfile.TemporaryDirectory(prefix="backstep-demo-") as folder:
         for number, (name, script) in enumerate(found.items(), 1):
-            print(f"\n{number}/{len(found)}  {name}.py\n\n{told(script)}\n")
+            title = f"{number}/{len(found)}  {name}.py"
+            width = min(WIDEST, console.width)
+            console.print(Panel(Markdown(told(script)), title=title, title_align="left", padding=(1, 2), width=width))
             if len(found) > 1 and not asked_to_go_on():
                 return 0
             with load(record(script, Path(folder))) as trace:
