@@ -13,7 +13,7 @@ from backstep.trace.event import Value
 from backstep.trace.memo import per_trace
 from backstep.trace.trace import Trace
 from backstep.view.brief import BINS, figures, shape
-from backstep.view.carried import arrived_at, has_run_backward, in_transit, value_of
+from backstep.view.carried import arrived_at, has_run_backward, in_transit, is_leaf, value_of
 from backstep.view.layers import Box, Layout, Node, Wire, lay_out
 from backstep.view.rows import Row, fill_rows, fit, is_path, join, lit, safe, shortened, width_of
 from backstep.view.spine import Spine, SpineRow, spine_of
@@ -238,7 +238,7 @@ class _Drawing:
     def _gradient_of(self, row: SpineRow) -> Row:
         """The gradient of what is in the box."""
         moment = self.moment
-        if not row.is_op and row.tensor in moment.trace.leaves:
+        if is_leaf(moment, row):
             return self._leaf(row.tensor)
         if not row.needs_grad:
             return [Segment("no grad", self.theme.dim)]

@@ -28,6 +28,11 @@ def _as_taken(moment: Moment, row: SpineRow) -> Value | None:
     return next((value for value in inputs if value.tensor == row.tensor), None)
 
 
+def is_leaf(moment: Moment, row: SpineRow) -> bool:
+    """Whether the row is a leaf: one from outside, or as it is made."""
+    return row.tensor in moment.trace.leaves and not (row.is_op and row.needs_grad)
+
+
 def has_run_backward(moment: Moment, row: SpineRow) -> bool:
     """Whether a node of the op has run by now."""
     return bool(row.backwards) and row.backwards[0] <= moment.position

@@ -15,7 +15,7 @@ from backstep.trace.memo import per_trace
 from backstep.trace.trace import Trace
 from backstep.view import boxes
 from backstep.view.brief import BINS, figures, shape
-from backstep.view.carried import arrived_at, has_run_backward, in_transit, value_of
+from backstep.view.carried import arrived_at, has_run_backward, in_transit, is_leaf, value_of
 from backstep.view.folding import level_shown, levels_of, lines_of, way_to
 from backstep.view.glyphs import glyph
 from backstep.view.numbers import shape_text
@@ -280,7 +280,7 @@ class _Drawing:
     # the gradient
 
     def _grad(self, row: SpineRow) -> Row:
-        if not row.is_op and row.tensor in self.moment.trace.leaves:
+        if is_leaf(self.moment, row):
             return self._leaf_grad(row.tensor)
         if not row.needs_grad:
             return [Segment(f"{UNKNOWN}  no grad", self.theme.dim)]
