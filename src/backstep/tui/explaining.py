@@ -10,14 +10,13 @@ import sys
 from typing import Any
 
 from rich.segment import Segment
-from textual.app import App as TextualApp
 
 from backstep.explain.element import NoElement
 from backstep.explain.finite_difference import read, request
 from backstep.explain.grad_story import grad_story
-from backstep.replay.cursor import Cursor
 from backstep.replay.moment import Moment
 from backstep.tui.overlay import Overlay
+from backstep.tui.paging import Paging
 from backstep.view import check, probe
 from backstep.view.rows import Row, safe, wrap
 from backstep.view.theme import Theme
@@ -27,30 +26,23 @@ WIDEST = 116
 """Cells of a page's text."""
 
 
-class Explaining(TextualApp[str]):
+class Explaining(Paging):
     """The part of the app that has these pages. Each is about the moment at the cursor."""
 
-    cursor: Cursor
-    palette: Theme
-    _page: str | None
     _probed: tuple[int, tuple[int, ...]] | None = None
     """The position that is looked into, and which of its numbers."""
     _checked: tuple[int, list[Row]] | None = None
     """The position that was checked, and what came out."""
 
-    def _show(self, message: str | None = None, *, alarm: bool = False) -> None:
-        raise NotImplementedError
-
-    def explained(self, width: int, height: int) -> Overlay | None:
-        """The page that is open, if it is one of these."""
-        if self._page not in PAGES:
-            return None
+    def page(self, name: str, width: int, height: int) -> Overlay | None:
+        if name not in PAGES or not len(self.trace):
+            return super().page(name, width, height)
         moment = self.cursor.moment()
         width, height = min(WIDEST, width - 6), height - 4
-        if self._page == "probe":
+        if name == "probe":
             rows = probe.build(moment, self._place(moment), width, height, self.palette)
             return Overlay("probe: arrows move, Esc closes", tuple(rows))
-        if self._page == "grads":
+        if name == "grads":
             return Overlay("what is in each .grad", tuple(grad_rows(moment, width, height, self.palette)))
         done = self._checked if self._checked is not None and self._checked[0] == moment.position else None
         waiting: list[Row] = [[Segment("torch runs the op again …", self.palette.text)]]
@@ -95,8 +87,7 @@ class Explaining(TextualApp[str]):
     # the stories
 
     def action_grads(self) -> None:
-        self._page = None if self._page == "grads" else "grads"
-        self._show()
+        self.toggle("grads")
 
     # the check
 

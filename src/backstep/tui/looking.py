@@ -4,21 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from textual.app import App as TextualApp
-
-from backstep.replay.cursor import Cursor
+from backstep.tui.paging import Paging
 from backstep.tui.picture import View
 from backstep.view import graph
 
 
-class Looking(TextualApp[str]):
+class Looking(Paging):
     """The part of the app that changes the view and never the moment."""
 
-    cursor: Cursor
     view: View
-
-    def _show(self, message: str | None = None, *, alarm: bool = False) -> None:
-        raise NotImplementedError
 
     def action_fold(self, direction: int) -> None:
         """One level of the graph more is unfolded, or folded."""

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from textual.app import App as TextualApp
 from textual.events import Click, MouseDown, MouseMove, MouseScrollDown, MouseScrollUp, MouseUp
 
-from backstep.replay.cursor import Cursor
 from backstep.tui.canvas import Canvas
+from backstep.tui.paging import Paging
 from backstep.tui.picture import View
 from backstep.tui.regions import Box, regions
 from backstep.view import timeline
 from backstep.view.rows import tag_at
 
 
-class Pointing(TextualApp[str]):
+class Pointing(Paging):
     """The part of the app that a mouse speaks to. Hold Shift to select text: the terminal then does."""
 
-    cursor: Cursor
     view: View
     canvas: Canvas
-    _page: str | None
     _dragging = False
 
     def _move(self, motion: Callable[[], str | None]) -> None:

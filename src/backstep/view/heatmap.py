@@ -17,6 +17,10 @@ Colours = tuple[RGB, RGB, RGB]
 """Negative, neutral, positive."""
 
 
+DIGIT, STRONG = 3, 6
+"""Cells of a digit with its sign and a blank; from which digit on it is bold."""
+
+
 def heatmap(array: Array, width: int, height: int, theme: Theme) -> list[Row]:
     """The array, folded to two dimensions and pooled to the room: at most `height` rows of at most `width` cells.
 
@@ -25,6 +29,8 @@ def heatmap(array: Array, width: int, height: int, theme: Theme) -> list[Row]:
     matrix = folded(array)
     if not matrix.size or width < 1 or height < 1:
         return []
+    if theme.digits:
+        return digits(matrix, width, height, theme)
     pooled, bad = pool(matrix, 2 * height, width)
     top = float(np.max(np.abs(pooled), initial=0.0)) or 1.0
     levels = np.rint(pooled / top * 12).astype(int)
@@ -34,6 +40,22 @@ def heatmap(array: Array, width: int, height: int, theme: Theme) -> list[Row]:
     for y in range(0, len(levels), 2):
         lower = y + 1 if y + 1 < len(levels) else None
         rows.append([cell(levels, bad, y, lower, x, scale, colours) for x in range(levels.shape[1])])
+    return rows
+
+
+def digits(matrix: Array, width: int, height: int, theme: Theme) -> list[Row]:
+    """Sign and digit in three cells, from 0 to 9 of the greatest; `.` for what is next to nothing, `!!` for NaN."""
+    pooled, bad = pool(matrix, height, max(1, width // DIGIT))
+    top = float(np.max(np.abs(pooled), initial=0.0)) or 1.0
+    levels = np.rint(pooled / top * 9).astype(int)
+    rows: list[Row] = []
+    for numbers, wrong in zip(levels.tolist(), bad.tolist(), strict=True):
+        row: Row = []
+        for level, is_bad in zip(numbers, wrong, strict=True):
+            text = "!!" if is_bad else f"{level:+d}" if level else " ."
+            style = theme.error if is_bad else theme.strong if abs(level) >= STRONG else theme.text
+            row += [Segment(text, style), Segment(" ")]
+        rows.append(row)
     return rows
 
 
