@@ -69,11 +69,12 @@ def tour(found: dict[str, Path]) -> int:
     from rich.console import Console
     from rich.markdown import Markdown
     from rich.panel import Panel
+    from rich.theme import Theme
 
     from backstep.trace.trace import load
     from backstep.tui import App
 
-    console = Console()
+    console = Console(theme=Theme({"markdown.code": "bold"}))
     with tempfile.TemporaryDirectory(prefix="backstep-demo-") as folder:
         for number, (name, script) in enumerate(found.items(), 1):
             title = f"{number}/{len(found)}  {name}.py"

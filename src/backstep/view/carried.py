@@ -29,8 +29,9 @@ def _as_taken(moment: Moment, row: SpineRow) -> Value | None:
 
 
 def is_leaf(moment: Moment, row: SpineRow) -> bool:
-    """Whether the row is a leaf: one from outside, or as it is made."""
-    return row.tensor in moment.trace.leaves and not (row.is_op and row.needs_grad)
+    """Whether the row is a leaf: one from outside, or from when it is made."""
+    made = row.is_op and not row.needs_grad and row.position <= moment.position
+    return row.tensor in moment.trace.leaves and (made or not row.is_op)
 
 
 def has_run_backward(moment: Moment, row: SpineRow) -> bool:
