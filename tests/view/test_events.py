@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from backstep.replay.moment import Moment
+from backstep.replay.runs import runs_of
 from backstep.trace import records as r
 from backstep.trace.trace import Trace
 from backstep.view import events
 from backstep.view.rows import text_of, width_of
-from backstep.view.runs import runs_of
 from backstep.view.theme import DARK
 from tests.handmade import HandmadeTrace, ols_trace
 from tests.view.traces import composite_trace, nested_trace

@@ -12,12 +12,12 @@ from rich.segment import Segment
 from rich.style import Style
 
 from backstep.replay.moment import Moment
+from backstep.replay.runs import runs_of
 from backstep.trace.batch import KIND_CODE
 from backstep.trace.records import KINDS, PHASES
 from backstep.trace.trace import Trace
 from backstep.view.glyphs import glyph, ink, op_name, short_node
 from backstep.view.rows import Row, safe, tagged
-from backstep.view.runs import runs_of
 from backstep.view.theme import Theme
 
 

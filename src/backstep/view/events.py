@@ -13,13 +13,14 @@ from rich.segment import Segment
 from rich.style import Style
 
 from backstep.replay.moment import Moment, PhaseSpan
+from backstep.replay.runs import Runs, runs_of
 from backstep.trace.event import Event, Value
 from backstep.trace.trace import Trace
 from backstep.view.brief import Figures, figures
 from backstep.view.glyphs import PHASE_WORDS, glyph, ink, op_name
 from backstep.view.numbers import number
 from backstep.view.rows import Row, fill_rows, fit, join, lit, safe, tagged
-from backstep.view.runs import Runs, context_label, iteration_context, losses_of, phases_of, runs_of
+from backstep.view.runs import context_label, iteration_context, losses_of, phases_of
 from backstep.view.theme import Theme
 from backstep.view.title import title_row
 from backstep.view.window import thumb, top_of_window

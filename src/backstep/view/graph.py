@@ -10,6 +10,7 @@ from rich.segment import Segment
 from rich.style import Style
 
 from backstep.replay.moment import GradKind, Moment
+from backstep.replay.runs import runs_of
 from backstep.trace.event import Value
 from backstep.trace.memo import per_trace
 from backstep.trace.trace import Trace
@@ -21,7 +22,6 @@ from backstep.view.glyphs import glyph
 from backstep.view.numbers import shape_text
 from backstep.view.ops import ops_of
 from backstep.view.rows import Row, fill_rows, fit, is_path, lit, safe, shortened, tagged, width_of
-from backstep.view.runs import runs_of
 from backstep.view.spine import Spine, SpineRow, block_around, spine_of
 from backstep.view.theme import Theme
 from backstep.view.title import title_row

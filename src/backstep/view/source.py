@@ -15,6 +15,7 @@ from rich.segment import Segment
 from rich.style import Style
 
 from backstep.replay.moment import Moment
+from backstep.replay.runs import runs_of
 from backstep.trace.batch import KIND_CODE
 from backstep.trace.event import Event, Source, Value
 from backstep.trace.memo import per_trace
@@ -23,7 +24,6 @@ from backstep.view.brief import figures, shape
 from backstep.view.glyphs import BORN, glyph, ink
 from backstep.view.highlight import Line, lines_of
 from backstep.view.rows import Row, fill_rows, fit, lit, safe, tagged, width_of
-from backstep.view.runs import runs_of
 from backstep.view.theme import Theme
 from backstep.view.title import title_row
 

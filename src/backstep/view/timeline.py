@@ -15,6 +15,7 @@ from rich.segment import Segment
 from rich.style import Style
 
 from backstep.replay.moment import Moment
+from backstep.replay.runs import runs_of
 from backstep.trace.memo import per_trace
 from backstep.trace.records import PHASES
 from backstep.trace.trace import Trace
@@ -28,7 +29,6 @@ from backstep.view.runs import (
     context_value,
     iteration_context,
     losses_of,
-    runs_of,
 )
 from backstep.view.theme import Theme
 
