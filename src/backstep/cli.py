@@ -9,7 +9,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -107,6 +107,17 @@ def _bytes(_: click.Context, __: click.Parameter, text: str | None) -> int | Non
     return int(digits) * SIZES[unit]
 
 
+def _screen_options(command: Callable[..., int]) -> Callable[..., int]:
+    """How the screen looks; what is asked for comes as `theme`, `plain` and `hints`."""
+    for option in (
+        click.option("--hints", is_flag=True, help="Give the hints of the first session again."),
+        click.option("--ascii", "plain", is_flag=True, help="ASCII alone, as where the locale is not UTF-8."),
+        click.option("--theme", type=click.Choice(["dark", "light", "contrast"]), help="Colours [as set, or dark]."),
+    ):
+        command = option(command)
+    return command
+
+
 @click.group(cls=OneLineGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(None, "--version", package_name="backstep", message="backstep %(version)s")
 def cli() -> None:
@@ -156,6 +167,7 @@ def cli() -> None:
 @click.option("--no-source", is_flag=True, help="Keep no source text in the trace.")
 @click.option("--no-output", is_flag=True, help="Keep nothing of what the script prints.")
 @click.option("-m", "module", is_flag=True, help="SCRIPT is a module's name, as in python -m.")
+@_screen_options
 @click.argument("script")
 @click.argument("args", nargs=-1, type=click.UNPROCESSED)
 def run(script: str, args: tuple[str, ...], headless: bool, output: str | None, module: bool, **given: Any) -> int:
@@ -182,7 +194,7 @@ def run(script: str, args: tuple[str, ...], headless: bool, output: str | None, 
         _become_recorder(options, script, args)
     from backstep.launch import run_with_tui
 
-    return run_with_tui(options, script, list(args))
+    return run_with_tui(options, script, list(args), {name: given[name] for name in ("theme", "plain", "hints")})
 
 
 def _become_recorder(options: dict[str, Any], script: str, args: Sequence[str]) -> NoReturn:
@@ -262,7 +274,8 @@ def _default_paths(script: str, module: bool) -> Iterator[Path]:
 
 @cli.command("demo")
 @click.argument("name", required=False)
-def demo(name: str | None) -> int:
+@_screen_options
+def demo(name: str | None, **look: Any) -> int:
     """A tour: steps through the scenarios that come with backstep, or through the one called NAME."""
     from backstep.demo import DemoError, chosen, listing, tour
 
@@ -271,7 +284,7 @@ def demo(name: str | None) -> int:
         if not (_has_terminal(sys.stdin) and _has_terminal(sys.stdout)):
             print(listing(found))
             return 0
-        return tour(found)
+        return tour(found, look)
     except DemoError as error:
         raise click.UsageError(str(error), click.get_current_context()) from None
 
@@ -279,7 +292,8 @@ def demo(name: str | None) -> int:
 @cli.command("open")
 @click.argument("trace")
 @click.option("--at", "at", metavar="POSITION", help="Start there: N, #N, iN, eN, eNiM, N%, first, last.")
-def open_(trace: str, at: str | None) -> int:
+@_screen_options
+def open_(trace: str, at: str | None, **look: Any) -> int:
     """Step through a recorded TRACE; needs no torch."""
     with _ranks(trace) as ranks:
         loaded = ranks[0]
@@ -287,8 +301,9 @@ def open_(trace: str, at: str | None) -> int:
         if not (_has_terminal(sys.stdin) and _has_terminal(sys.stdout)):
             raise click.UsageError("needs a terminal; backstep show prints a moment", click.get_current_context())
         from backstep.tui import App
+        from backstep.tui.look import look_of_terminal
 
-        app = App(loaded, position=position, others=ranks[1:])
+        app = App(loaded, position=position, others=ranks[1:], look=look_of_terminal(**look))
         app.run()
         return app.return_code or 0
 

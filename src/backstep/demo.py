@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 ORDER = ("ols", "ols_no_zero", "chain", "square", "fan_out", "mean", "dataset", "mlp", "frozen", "ols_no_no_grad")
 """The lecture first, then one thing after the other."""
@@ -64,7 +65,7 @@ def record(script: Path, folder: Path) -> Path:
     return trace
 
 
-def tour(found: dict[str, Path]) -> int:
+def tour(found: dict[str, Path], look: dict[str, Any]) -> int:
     """Opens one scenario after the other, until somebody has had enough."""
     from rich.console import Console
     from rich.markdown import Markdown
@@ -73,6 +74,7 @@ def tour(found: dict[str, Path]) -> int:
 
     from backstep.trace.trace import load
     from backstep.tui import App
+    from backstep.tui.look import look_of_terminal
 
     console = Console(theme=Theme({"markdown.code": "bold"}))
     with tempfile.TemporaryDirectory(prefix="backstep-demo-") as folder:
@@ -83,7 +85,7 @@ def tour(found: dict[str, Path]) -> int:
             if len(found) > 1 and not asked_to_go_on():
                 return 0
             with load(record(script, Path(folder))) as trace:
-                app = App(trace, lecture=True)
+                app = App(trace, lecture=True, look=look_of_terminal(**look))
                 app.run()
             if app.return_code:
                 return app.return_code

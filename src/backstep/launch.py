@@ -117,15 +117,15 @@ class Child:
         return code if code >= 0 else 128 - code
 
 
-def run_with_tui(options: dict[str, Any], script: str, args: list[str]) -> int:
-    """Records the script and shows it while it runs; returns the script's exit code."""
+def run_with_tui(options: dict[str, Any], script: str, args: list[str], look: dict[str, Any]) -> int:
+    """Records the script and shows it while it runs, drawn as `look` asks; returns the script's exit code."""
     path = Path(options["output"])
     if options["force"]:
         remove(path)  # so that the trace that is waited for is the new one
     child = Child(recorder_command({**options, "quiet": True}, [script, *args]))
     try:
         if keyboard():
-            watch(path, child)
+            watch(path, child, look)
     except KeyboardInterrupt:
         child.stop()
     finally:
@@ -162,15 +162,16 @@ def keyboard() -> bool:
     return False
 
 
-def watch(path: Path, child: Child) -> None:
+def watch(path: Path, child: Child, look: dict[str, Any]) -> None:
     """The screen, from when there is a trace until it is left."""
     trace = first_look(path, child)
     if trace is None:
         return
     from backstep.tui.app import App
+    from backstep.tui.look import look_of_terminal
 
     with trace:
-        app = App(trace, live=child)
+        app = App(trace, live=child, look=look_of_terminal(**look))
         with passed_on(child, app.leave_at_once):
             decision = app.run()
     if decision == "stop":
