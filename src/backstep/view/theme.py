@@ -163,8 +163,8 @@ DARK = _theme(
 LIGHT = _theme(
     "light",
     _Inks(
-        text="#22272e", strong="#0b0f14", dim="#545d6a", rule="#c3c9d2", key="#6a1b9a", forward="#0648a0",
-        backward="#7d3600", update="#6e6000", zero="#545c6f", error="#9a0a4a", good="#0d6b3c", warning="#7d4e00",
+        text="#22272e", strong="#0b0f14", dim="#545d6a", rule="#c3c9d2", key="#6a1b9a", forward="#154bcd",
+        backward="#702713", update="#7c6205", zero="#5f647d", error="#c81044", good="#166a3f", warning="#7d4e00",
         inline="#1f6338", on_chip="#ffffff",
     ),
     _Grounds("#fbfbfd", "#e2e7ef", "#d5e6fb", "#fbe2c3", "#e8ecf3", "#dde3ec"),
@@ -175,7 +175,7 @@ CONTRAST = _theme(
     "contrast",
     _Inks(
         text="#ffffff", strong="#ffffff", dim="#c4cad6", rule="#8b93a1", key="#fefd8a", forward="#6cb6ff",
-        backward="#ffa01e", update="#fefd8a", zero="#c3c9d6", error="#ff8a8a", good="#9efed0", warning="#ffc53d",
+        backward="#ffa01e", update="#fefd8a", zero="#c3c9d6", error="#ff7d7d", good="#9efed0", warning="#ffc53d",
         inline="#8fe3a2", on_chip="#000000",
     ),
     _Grounds("#000000", "#1c1c1c", "#06244a", "#3a2300", "#1c1c1c", "#2a2a2a"),
