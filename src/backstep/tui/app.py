@@ -15,7 +15,7 @@ from backstep.trace.ranks import counterpart, name_of
 from backstep.trace.trace import Trace
 from backstep.tui import pages
 from backstep.tui.canvas import Canvas
-from backstep.tui.explaining import Explaining
+from backstep.tui.judging import Judging
 from backstep.tui.keys import SECTIONS, bindings, hints, remapped
 from backstep.tui.look import Look
 from backstep.tui.looking import Looking
@@ -38,7 +38,7 @@ class LiveRun(Protocol):
     def running(self) -> bool: ...
 
 
-class App(Prompting, Explaining, Looking, Pointing):
+class App(Prompting, Judging, Looking, Pointing):
     """The Debug view of a trace. Its result is `run` or `stop` when a running script was decided about."""
 
     BINDINGS = bindings()  # type: ignore[assignment]

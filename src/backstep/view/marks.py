@@ -16,6 +16,8 @@ class Marks:
     sign: str
     style: str
     positions: Sequence[int]
+    what: str = ""
+    """What they are, for who wants to change them."""
 
 
 @per_trace(64)
