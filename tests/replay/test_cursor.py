@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backstep.replay.cursor import PASSED_OVER, Cursor
+from backstep.replay.cursor import Cursor
 from backstep.replay.moment import GradKind, Moment
 from backstep.replay.position import PositionError, parse_position
+from backstep.replay.steps import PASSED_OVER
 from backstep.trace.trace import Trace
 from backstep.view.text import moment_text
 from tests.handmade import ols_trace

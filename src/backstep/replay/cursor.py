@@ -6,44 +6,69 @@ cannot be made returns the reason, in words, and moves nothing.
 
 from __future__ import annotations
 
-import numpy as np
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable
+from typing import Any
 
-from backstep.replay.moment import Moment, iteration_span, phase_spans
-from backstep.trace.batch import KIND_CODE
+from backstep.replay import nodes
+from backstep.replay.moment import Moment, PhaseSpan, phase_spans
+from backstep.replay.nodes import Node
+from backstep.replay.runs import Numbers, runs_of
+from backstep.replay.steps import step_from
+from backstep.replay.tree import Scope
 from backstep.trace.trace import Trace
 
-PASSED_OVER = (KIND_CODE["output"], KIND_CODE["backward_end"])
-"""What a step goes over: nothing is computed there. Events shows them."""
+REMEMBERED = 1000
+"""Jumps that can be taken back."""
 
 
 class Cursor:
-    """A position in a trace. Motions return None, or why they did not move."""
+    """A place in a trace: a position, and a depth, which says how many of the scopes that end there are meant as a
+    whole. Motions return None, or why they did not move."""
 
     def __init__(self, trace: Trace, position: int = 0) -> None:
         self.trace = trace
-        self.position = position
+        self.node = Node(position)
         self._came_from: tuple[int, int] | None = None
+        self._behind: list[Node] = []
+        self._ahead: list[Node] = []
+
+    @property
+    def position(self) -> int:
+        return self.node.position
 
     def moment(self) -> Moment:
         """The moment at the cursor."""
         return Moment(self.trace, self.position)
 
+    @property
+    def whole(self) -> Scope | None:
+        """The scope that is meant as a whole, if one is."""
+        return nodes.whole_at(self.trace, self.node)
+
     def goto(self, position: int) -> str | None:
         """Goes to an event."""
         if not 0 <= position < len(self.trace):
             return f"there is no event {position}"
+        return self._go(Node(position))
+
+    def _go(self, node: Node) -> str | None:
+        """Goes there; a jump longer than one event is remembered."""
+        if abs(node.position - self.position) > 1:
+            self._behind = [*self._behind[1 - REMEMBERED :], self.node]
+            self._ahead = []
         self._came_from = None
-        self.position = position
+        self.node = node
         return None
 
     def step(self, direction: int) -> str | None:
         """One event forward (1) or back (-1)."""
-        position = self.position + direction
-        while 0 <= position < len(self.trace) and self.trace.kind_at(position) in PASSED_OVER:
-            position += direction
-        if not 0 <= position < len(self.trace):
+        position = step_from(self.trace, self.position, direction)
+        if position is None:
             return self._end(direction)
-        return self.goto(position)
+        self._came_from = None
+        self.node = Node(position)
+        return None
 
     def _end(self, direction: int) -> str:
         if direction < 0:
@@ -65,59 +90,81 @@ class Cursor:
         """The last event."""
         return self.goto(len(self.trace) - 1)
 
+    # the tree of scopes
+
+    def over(self, direction: int) -> str | None:
+        """The next / previous node beside this one, or else beside the one around it."""
+        move = nodes.following if direction > 0 else nodes.preceding
+        return self._go_to_node(move(self.trace, self.node), self._end(direction))
+
+    def into(self, direction: int) -> str | None:
+        """Into the next node; back: into the one that just ran, from its end."""
+        move = nodes.first_inside if direction > 0 else nodes.last_inside
+        return self._go_to_node(move(self.trace, self.node), self._end(direction))
+
+    def out(self, direction: int) -> str | None:
+        """To the end of the scope around this node; back: to its first event."""
+        if direction > 0:
+            return self._go_to_node(nodes.end_of_parent(self.trace, self.node), "nothing is around the whole run")
+        return self._go_to_node(nodes.start_of_parent(self.trace, self.node), "this is where the run starts")
+
+    def _go_to_node(self, node: Node | None, otherwise: str) -> str | None:
+        return otherwise if node is None else self._go(node)
+
+    # the run
+
     def phase(self, direction: int) -> str | None:
         """The start of the next phase; back: of this one, then of the previous."""
-        starts = self._phase_starts(self.position)
+        first, last = self._iteration_span(self.position)
+        starts = [span.first for span in self._phases(self.position)]
         if direction > 0:
             later = [start for start in starts if start > self.position]
             if later:
                 return self.goto(later[0])
-            _, last = iteration_span(self.trace, self.position)
             return self.goto(last + 1) if last + 1 < len(self.trace) else self._end(1)
         earlier = [start for start in starts if start < self.position]
         if earlier:
             return self.goto(earlier[-1])
-        first, _ = iteration_span(self.trace, self.position)
         if first == 0:
             return "the first phase recorded" if self.position == 0 else self.goto(0)
-        return self.goto(self._phase_starts(first - 1)[-1])
+        return self.goto(self._phases(first - 1)[-1].first)
 
-    def _phase_starts(self, position: int) -> list[int]:
-        return [span.first for span in phase_spans(self.trace, *iteration_span(self.trace, position))]
+    def _phases(self, position: int) -> tuple[PhaseSpan, ...]:
+        return phase_spans(self.trace, *self._iteration_span(position))
+
+    def _iteration_span(self, position: int) -> tuple[int, int]:
+        runs = runs_of(self.trace)
+        return runs.inner_span(runs.inner_at(position))
 
     def iteration(self, direction: int) -> str | None:
         """The start of the next iteration; back: of this one, then of the previous."""
-        numbers = self._iterations()
-        if not (numbers >= 0).any():
+        runs = runs_of(self.trace)
+        keys = runs.inner_keys
+        found = self._start(runs.inner, lambda at: keys[at] >= 0 and (at == 0 or keys[at] != keys[at - 1]), direction)
+        if found is not None:
+            return self.goto(found)
+        if not (keys >= 0).any():
             return "no iterations were found: no backward pass in a loop"
-        return self._unit(numbers, direction, "iteration")
+        return f"this is the {'last' if direction > 0 else 'first'} iteration recorded"
 
     def epoch(self, direction: int) -> str | None:
-        """The same for epochs: passes of the outermost loop."""
-        numbers = self._epochs()
-        if not (numbers >= 0).any():
-            return "no epochs: nothing was recorded in a loop"
-        return self._unit(numbers, direction, "epoch")
+        """The same for epochs: passes of the outermost loop that iterations lie in."""
+        runs = runs_of(self.trace)
+        found = self._start(runs.outer, lambda at: runs.outer_keys[at] > 0, direction)
+        if found is not None:
+            return self.goto(found)
+        if not (runs.outer_keys > 0).any():
+            return "no epochs: no loop was found that trains"
+        return f"this is the {'last' if direction > 0 else 'first'} epoch recorded"
 
-    def _unit(self, numbers: np.ndarray[tuple[int], np.dtype[np.int64]], direction: int, word: str) -> str | None:
-        contexts = self.trace.columns["context"][: len(self.trace)]
-        of_event = numbers[contexts]
-        starts = np.flatnonzero((of_event >= 0) & np.concatenate(([True], of_event[1:] != of_event[:-1])))
-        if direction > 0:
-            later = starts[starts > self.position]
-            return self.goto(int(later[0])) if len(later) else f"this is the last {word} recorded"
-        earlier = starts[starts < self.position]
-        return self.goto(int(earlier[-1])) if len(earlier) else f"this is the first {word} recorded"
+    def _start(self, starts: Numbers, counts: Callable[[int], Any], direction: int) -> int | None:
+        """The nearest of the starts that count, after this position or before it."""
+        at = bisect_right(starts, self.position) if direction > 0 else bisect_left(starts, self.position) - 1
+        while 0 <= at < len(starts) and not counts(at):
+            at += direction
+        return int(starts[at]) if 0 <= at < len(starts) else None
 
-    def _iterations(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-        return np.array([-1 if n is None else n for n in self.trace.iterations.numbers], np.int64)
-
-    def _epochs(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-        outermost = np.full(len(self.trace.iterations.numbers), -1, np.int64)
-        for context in range(1, len(outermost)):
-            parent = self.trace.iterations.row(context).parent
-            outermost[context] = outermost[parent] if parent > 0 else context
-        return outermost
+    # twins
 
     def twin(self) -> str | None:
         """From a forward op to its backward event, and back to where one came from."""
@@ -144,3 +191,20 @@ class Cursor:
         if event["nodes"]:
             return "its node has not run in a backward pass"
         return "it made no autograd node"
+
+    # history
+
+    def back(self) -> str | None:
+        """Back to where one was before the last jump that is not taken back."""
+        return self._along(self._behind, self._ahead, "no jump to take back")
+
+    def again(self) -> str | None:
+        """Makes the jump again that was taken back last."""
+        return self._along(self._ahead, self._behind, "no jump was taken back")
+
+    def _along(self, source: list[Node], other: list[Node], otherwise: str) -> str | None:
+        if not source:
+            return otherwise
+        other.append(self.node)
+        self.node, self._came_from = source.pop(), None
+        return None

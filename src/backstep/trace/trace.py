@@ -532,6 +532,11 @@ class Trace:
             raise TraceError(f"{self.path}: event {position} is damaged: it is not of the kind that it is said to be")
         return self._moved(row) if self._holes else row
 
+    def rows(self, first: int, end: int) -> list[EventRow]:
+        """The events from one position to before another, undecoded; for who looks through many of them."""
+        with self._lock:
+            return [self.row(position) for position in range(first, end)]
+
     def _moved(self, row: EventRow) -> EventRow:
         """The row with the positions of other events as they are read."""
         if isinstance(row, Forward):
