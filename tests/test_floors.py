@@ -19,14 +19,15 @@ PACKAGE = Path(__file__).parents[1] / "src" / "backstep"
 
 FLOORS = {
     "trace": set(),
-    "writer": {"trace"},
+    "writer": {"trace", "stops"},
     "recorder": {"trace", "writer"},
     "replay": {"trace"},
+    "stops": {"trace"},
     "explain": {"trace", "replay"},
     "diagnose": {"trace", "replay", "explain"},
-    "view": {"trace", "replay", "explain", "diagnose"},
+    "view": {"trace", "replay", "stops", "explain", "diagnose"},
     "export": {"trace", "replay", "explain", "diagnose", "view"},
-    "tui": {"trace", "replay", "explain", "diagnose", "view"},
+    "tui": {"trace", "replay", "stops", "explain", "diagnose", "view"},
 }
 """The folders of the package that each one may import, beside itself."""
 
@@ -35,6 +36,7 @@ THIRD_PARTY = {
     "writer": {"msgspec", "numpy"},
     "recorder": {"torch", "numpy", "msgspec"},
     "replay": {"numpy"},
+    "stops": {"numpy"},
     "explain": {"numpy"},
     "diagnose": {"numpy"},
     "view": {"rich", "numpy"},

@@ -12,7 +12,7 @@ import threading
 import time
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, overload
@@ -474,6 +474,12 @@ class Trace:
         place = self._places[self._columns["place"][position]]
         return None if place.site < 0 else self._site(place.site)
 
+    def places(self) -> Iterator[tuple[int, Source]]:
+        """The script's own piece of source at each place, by the number that `columns` has for it."""
+        for number, place in enumerate(self._places):
+            if place.site >= 0:
+                yield number, self._site(place.site)
+
     def _site(self, number: int) -> Source:
         row = self._sites[number]
         return Source(
@@ -532,10 +538,10 @@ class Trace:
             raise TraceError(f"{self.path}: event {position} is damaged: it is not of the kind that it is said to be")
         return self._moved(row) if self._holes else row
 
-    def rows(self, first: int, end: int) -> list[EventRow]:
-        """The events from one position to before another, undecoded; for who looks through many of them."""
+    def rows(self, positions: Iterable[int]) -> list[EventRow]:
+        """Events as they lie in the file, for who looks through many of them."""
         with self._lock:
-            return [self.row(position) for position in range(first, end)]
+            return [self.row(position) for position in positions]
 
     def _moved(self, row: EventRow) -> EventRow:
         """The row with the positions of other events as they are read."""

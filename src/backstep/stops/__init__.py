@@ -1,0 +1,1 @@
+"""Stops: conditions on what was recorded, and where they hold."""
