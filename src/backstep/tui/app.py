@@ -21,6 +21,7 @@ from backstep.tui.look import Look
 from backstep.tui.looking import Looking
 from backstep.tui.overlay import Overlay, over
 from backstep.tui.picture import View, picture
+from backstep.tui.picturing import Picturing
 from backstep.tui.pointing import Pointing
 from backstep.tui.prompting import Prompting
 from backstep.tui.regions import PANES, regions
@@ -38,7 +39,7 @@ class LiveRun(Protocol):
     def running(self) -> bool: ...
 
 
-class App(Prompting, Judging, Looking, Pointing):
+class App(Prompting, Picturing, Judging, Looking, Pointing):
     """The Debug view of a trace. Its result is `run` or `stop` when a running script was decided about."""
 
     BINDINGS = bindings()  # type: ignore[assignment]

@@ -92,6 +92,7 @@ SECTIONS = (
         (
             _group("one number's terms: probe", ("probe", "enter", "probe"), word="probe"),
             _group("check a derivative; .grads", ("check", "equals_sign", "check"), ("grads", "K", "grads")),
+            _group("tensor as picture; a part", ("tensor", "T", "tensor")),
             _group("what is wrong: findings", ("findings", "F", "findings")),
             _group("what was printed by now", ("view.output", "o,6", "output"), word="output"),
         ),
