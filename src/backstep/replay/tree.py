@@ -292,5 +292,5 @@ def parent_of(trace: Trace, position: int) -> int:
 
 @per_trace(64)
 def _parents(trace: Trace, first: int, end: int) -> npt.NDArray[np.int64]:
-    rows = trace.rows(first, end)
+    rows = trace.rows(range(first, end))
     return np.array([row.parent if isinstance(row, Forward) else -1 for row in rows], np.int64)

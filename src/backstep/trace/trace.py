@@ -157,15 +157,30 @@ class FactIndex:
 
     def positions(self, tensor: int, field: int) -> npt.NDArray[np.int64]:
         """The positions at which this tensor's value (or `.grad`) was written, ascending."""
-        key = tensor * 2 + field
-        found = []
-        for keys, positions in self._runs:
-            low, high = np.searchsorted(keys, key, "left"), np.searchsorted(keys, key, "right")
-            if low < high:
-                found.append(positions[low:high])
+        found = list(self._of(tensor, field))
         if len(found) == 1:
             return found[0]
         return np.concatenate(found) if found else np.empty(0, np.int64)
+
+    def last(self, tensor: int, field: int, position: int) -> int | None:
+        """The last of them at or before a position."""
+        earlier = [run for run in self._of(tensor, field) if run[0] <= position]
+        return int(earlier[-1][earlier[-1].searchsorted(position, "right") - 1]) if earlier else None
+
+    def next(self, tensor: int, field: int, position: int) -> int | None:
+        """The first of them after a position."""
+        for run in self._of(tensor, field):
+            if run[-1] > position:
+                return int(run[run.searchsorted(position, "right")])
+        return None
+
+    def _of(self, tensor: int, field: int) -> Iterator[npt.NDArray[np.int64]]:
+        """What each run has of them, if it has any."""
+        key = np.int64(tensor * 2 + field)
+        for keys, positions in self._runs:
+            low = keys.searchsorted(key, "left")
+            if low < len(keys) and keys[low] == key:
+                yield positions[low : keys.searchsorted(key, "right")]
 
 
 class Trace:
@@ -748,16 +763,12 @@ class Trace:
     def last_fact(self, tensor: int, field: int, position: int) -> int | None:
         """Where this tensor's value (or `.grad`) was last written at or before a position."""
         with self._lock:
-            positions = self.facts.positions(tensor, field)
-        at = int(np.searchsorted(positions, position, "right")) - 1
-        return None if at < 0 else int(positions[at])
+            return self.facts.last(tensor, field, position)
 
     def next_fact(self, tensor: int, field: int, position: int) -> int | None:
         """Where it is written next after a position."""
         with self._lock:
-            positions = self.facts.positions(tensor, field)
-        at = int(np.searchsorted(positions, position, "right"))
-        return None if at >= len(positions) else int(positions[at])
+            return self.facts.next(tensor, field, position)
 
     def value_at(self, tensor: int, position: int) -> Value | None:
         """The tensor as it was after the event at `position`; None if it had not been seen by then."""
