@@ -1,0 +1,110 @@
+"""What the app gives away: a moment's texts to the clipboard, its pictures and numbers to files here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from backstep.replay.moment import Moment
+from backstep.trace.file import one_line
+from backstep.tui.menu import Choice, Choosing
+from backstep.view import taking
+from backstep.view.tensor_page import subject
+
+TOLD = 60
+"""Characters of what was copied that are told."""
+
+
+class TakingAlong(Choosing):
+    """The part of the app that copies (`y`) and exports (`Y`)."""
+
+    def action_copy(self) -> None:
+        """The clipboard is the terminal's (OSC 52); where it refuses, the files of `Y` are the way."""
+        texts: tuple[tuple[str, str, Callable[[Moment], str]], ...] = (
+            ("v", "value, in full precision", taking.value),
+            ("f", "formula", taking.formula),
+            ("l", "formula as LaTeX", taking.latex),
+            ("m", "this step as Markdown", taking.markdown),
+            ("p", "command that opens this moment", taking.link),
+            ("c", "Python that loads this tensor", taking.python),
+            ("s", "place in the source", taking.location),
+        )
+        if len(self.trace):
+            self.choose("copy", *(Choice(key, text, self._copier(make)) for key, text, make in texts))
+
+    def _copier(self, make: Callable[[Moment], str]) -> Callable[[], None]:
+        def copy() -> None:
+            text = make(self.cursor.moment())
+            if not text:
+                self._show("there is nothing of that kind here")
+                return
+            self.copy_to_clipboard(text)
+            shown = text if len(text) <= TOLD else f"{text[:TOLD]}…"
+            self._show(f"copied {len(text):,} characters: {shown}")
+
+        return copy
+
+    def action_export(self) -> None:
+        """Files in the working directory, under the next free name."""
+        if not len(self.trace):
+            return
+        self.choose(
+            "write to a file here",
+            Choice("s", "this screen as a picture (.svg)", self._writer("svg", self._svg)),
+            Choice("t", "this screen as text (.txt)", self._writer("txt", self._text)),
+            Choice("m", "this step as Markdown (.md)", self._writer("md", self._markdown)),
+            Choice("j", "this iteration, an event a line (.jsonl)", self._writer("jsonl", self._iteration)),
+            Choice("n", "the tensor of this event (.npy)", self._write_array),
+        )
+
+    def _writer(self, suffix: str, make: Callable[[], str]) -> Callable[[], None]:
+        return lambda: self._write(suffix, lambda path: path.write_text(make(), encoding="utf-8"))
+
+    def _write(self, suffix: str, write: Callable[[Path], object]) -> None:
+        path = free_path(self.trace.path.stem, self.cursor.position, suffix)
+        try:
+            write(path)
+        except OSError as error:
+            self._show(f"✗ {one_line(str(error))}", alarm=True)
+        else:
+            self._show(f"written: {path}")
+
+    def _svg(self) -> str:
+        return self.export_screenshot(title="backstep")
+
+    def _text(self) -> str:
+        return "\n".join(line.rstrip() for line in self.lines_drawn()) + "\n"
+
+    def lines_drawn(self) -> list[str]:
+        """The screen as text."""
+        raise NotImplementedError
+
+    def _markdown(self) -> str:
+        return taking.markdown(self.cursor.moment())
+
+    def _iteration(self) -> str:
+        first, last = self.cursor.moment().iteration_span
+        lines = (msgspec.json.encode(self.trace.event(at).as_dict()).decode() for at in range(first, last + 1))
+        return "\n".join(lines) + "\n"
+
+    def _write_array(self) -> None:
+        found = taking.target(self.cursor.moment())
+        array = None if found is None else found.array
+        if array is None:
+            tensor = subject(self.cursor.moment())
+            why = found.omitted if found is not None else "its value is None" if tensor is not None else "there is none"
+            self._show(f"no numbers to write: {why}")
+        else:
+            self._write("npy", lambda path: np.save(path, array, allow_pickle=False))
+
+
+def free_path(stem: str, position: int, suffix: str) -> Path:
+    """`run-14.svg`, or the next name that no file has."""
+    base = f"{stem}-{position}"
+    path, number = Path(f"{base}.{suffix}"), 2
+    while path.exists():
+        path, number = Path(f"{base}-{number}.{suffix}"), number + 1
+    return path
