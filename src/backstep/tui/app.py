@@ -25,6 +25,7 @@ from backstep.tui.picturing import Picturing
 from backstep.tui.pointing import Pointing
 from backstep.tui.prompting import Prompting
 from backstep.tui.regions import PANES, regions
+from backstep.tui.stopping import LISTED, Stopping
 from backstep.view.ascii import ascii_row
 from backstep.view.rows import Row
 from backstep.view.theme import THEMES, without_colours
@@ -39,7 +40,7 @@ class LiveRun(Protocol):
     def running(self) -> bool: ...
 
 
-class App(Prompting, Picturing, Judging, Looking, Pointing):
+class App(Stopping, Prompting, Picturing, Judging, Looking, Pointing):
     """The Debug view of a trace. Its result is `run` or `stop` when a running script was decided about."""
 
     BINDINGS = bindings()  # type: ignore[assignment]
@@ -264,6 +265,8 @@ class App(Prompting, Picturing, Judging, Looking, Pointing):
         """An answer is one only while the question stands; until it is answered only that and leaving do anything."""
         if action == "answer":
             return self._asking
+        if action in LISTED:
+            return self.is_listing and not self._asking
         return not self._asking or action in ("close", "leave")
 
     def action_answer(self, decision: str) -> None:

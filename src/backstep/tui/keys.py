@@ -61,6 +61,11 @@ def _pair(name: str, keys: str, action: str) -> tuple[Key, Key]:
     return Key(f"{name}.fwd", keys, f"{action}(1)"), Key(f"{name}.back", keys.upper(), f"{action}(-1)")
 
 
+def _both(name: str, forward: str, back: str, action: str) -> tuple[tuple[str, str, str], tuple[str, str, str]]:
+    """The same for keys that are not one letter."""
+    return (f"{name}.fwd", forward, f"{action}(1)"), (f"{name}.back", back, f"{action}(-1)")
+
+
 def _group(help_: str, *keys: tuple[str, str, str], word: str = "") -> Group:
     return Group(help_, tuple(Key(*key) for key in keys), word)
 
@@ -80,6 +85,7 @@ SECTIONS = (
             Group("next / previous epoch", _pair("epoch", "e", "epoch"), "epoch"),
             _group("first / last; live: follow", ("run.first", "home", "first"), ("run.last", "end", "last")),
             _group("row in a list (also j k)", ("pane.down", "down,j", "rows(1)"), ("pane.up", "up,k", "rows(-1)")),
+            _group("run to the next / previous stop", *_both("cont", "c,f5", "C", "run_to_stop"), word="stop"),
             _group("ten rows", ("pane.pagedown", "pagedown", "rows(10)"), ("pane.pageup", "pageup", "rows(-10)")),
         ),
     ),
@@ -94,6 +100,7 @@ SECTIONS = (
             _group("check a derivative; .grads", ("check", "equals_sign", "check"), ("grads", "K", "grads")),
             _group("tensor as picture; a part", ("tensor", "T", "tensor")),
             _group("what is wrong: findings", ("findings", "F", "findings")),
+            _group("stop here; all stops", ("stop.set", "b", "stop"), ("stop.list", "B", "stops")),
             _group("what was printed by now", ("view.output", "o,6", "output"), word="output"),
         ),
     ),
@@ -141,6 +148,12 @@ ANSWERS = (
 )
 """What can be said when one leaves a script that runs."""
 
+LISTED = (
+    Key("stops.switch", "space", "stop_switch"), Key("stops.edit", "e", "stop_edit"),
+    Key("stops.delete", "d,delete", "stop_delete"),
+)  # fmt: skip
+"""What can be done with the stop that is chosen in their list, and only there."""
+
 
 def remapped(sections: Sequence[Section], keymap: Mapping[str, str]) -> tuple[Section, ...]:
     """The table with a user's own keys, by the ids of what they do."""
@@ -167,5 +180,5 @@ def bindings() -> list[Binding]:
     """
     return [
         Binding(key.keys, key.action, key.id, id=key.id, priority=True, show=False, system=key.id == "quit")
-        for key in (*KEYS, *(key for key, _ in ANSWERS))
+        for key in (*LISTED, *KEYS, *(key for key, _ in ANSWERS))
     ]

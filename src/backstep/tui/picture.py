@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import ModuleType
+from typing import Any
 
 from rich.segment import Segment
 
@@ -36,6 +37,8 @@ class View:
     """How often the graph is unfolded, if that was asked for."""
     lecture: bool = False
     marks: tuple[Marks, ...] = ()
+    stops: frozenset[tuple[str, int]] = frozenset()
+    """The lines, by their files, that have a stop."""
     hints: tuple[tuple[str, str], ...] = ()
     message: str = ""
     alarm: bool = False
@@ -62,8 +65,9 @@ def pane(name: str, moment: Moment, box: Box, view: View, theme: Theme) -> list[
     if name == "hints":
         return [status(view, box.width, theme)]
     body = BODIES[name]
-    options = {"spine": view.spine, "fold": view.fold} if name == "graph" else {}
+    options: dict[str, Any] = {"spine": view.spine, "fold": view.fold} if name == "graph" else {}
     title: Row = body.title(moment, box.width, theme, **options)
+    options = {"stops": view.stops} if name == "source" else options
     if name == view.focus:
         title = [Segment(s.text, (s.style or theme.rule) + theme.key) if s.text.strip(" ─") else s for s in title]
     rows: list[Row] = body.build(moment, box.width, box.height - 1, theme, **options)

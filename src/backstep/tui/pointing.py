@@ -13,6 +13,9 @@ from backstep.tui.regions import Box, regions
 from backstep.view import timeline
 from backstep.view.rows import tag_at
 
+GUTTER = 4
+"""Cells of the lines' numbers in Source: a click there is about a stop."""
+
 
 class Pointing(Paging):
     """The part of the app that a mouse speaks to. Hold Shift to select text: the terminal then does."""
@@ -25,6 +28,9 @@ class Pointing(Paging):
         raise NotImplementedError
 
     def action_focus_pane(self, pane: str) -> None:
+        raise NotImplementedError
+
+    def switch_line(self, file: str, line: int) -> None:
         raise NotImplementedError
 
     def on_click(self, event: Click) -> None:
@@ -42,6 +48,8 @@ class Pointing(Paging):
             self._move(lambda: motion(-1 if event.shift else 1))
         elif pane == "graph" and event.chain == 2:
             self._move(self.cursor.twin)
+        elif "line" in tag and event.screen_x - box.x < GUTTER:
+            self.switch_line(str(tag["file"]), int(tag["line"]))
         elif "seek" in tag and int(tag["seek"]) >= 0:
             self._seek(int(tag["seek"]))
 

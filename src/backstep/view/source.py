@@ -28,6 +28,8 @@ from backstep.view.theme import Theme
 from backstep.view.title import title_row
 
 GAP = 2
+STOP = "●"
+"""In the gutter of a line that has a stop."""
 SPLIT = 7
 """A pane of so many rows can show two places at once."""
 WRITES = tuple(KIND_CODE[kind] for kind in ("forward", "accumulate", "grad_write", "zero_grad", "update"))
@@ -38,15 +40,18 @@ def title(moment: Moment, width: int, theme: Theme) -> Row:
     return title_row(1, "Source", f"{running.file}:{running.line}" if running else "", width, theme)
 
 
-def build(moment: Moment, width: int, height: int, theme: Theme) -> list[Row]:
-    """The code around the running line, with the line of the twin in view where that is possible."""
+def build(
+    moment: Moment, width: int, height: int, theme: Theme, *, stops: frozenset[tuple[str, int]] = frozenset()
+) -> list[Row]:  # fmt: skip
+    """The code around the running line, with the line of the twin in view where that is possible. `stops`: the lines,
+    by their files, that one wants to be led to."""
     running = moment.event.source
     if running is None:
         return _nowhere(moment, width, height, theme)
     text = moment.trace.sources.get(running.file)
     if text is None:
         return fill_rows(_without_text(running, theme), width, height)
-    pane = _Pane(moment, width, theme)
+    pane = _Pane(moment, width, theme, stops)
     born = moment.origin
     if born is None or born.file == running.file:
         span = _span_of_iteration(moment, running.file)
@@ -144,8 +149,8 @@ class _Mark:
 class _Pane:
     """Draws lines of code for one moment."""
 
-    def __init__(self, moment: Moment, width: int, theme: Theme) -> None:
-        self.moment, self.width, self.theme = moment, width, theme
+    def __init__(self, moment: Moment, width: int, theme: Theme, stops: frozenset[tuple[str, int]]) -> None:
+        self.moment, self.width, self.theme, self._stops = moment, width, theme, stops
         runs = runs_of(moment.trace)
         first, last = runs.inner_span(runs.inner_at(moment.position))
         self._ran = _ran(moment.trace, first, last)
@@ -167,7 +172,8 @@ class _Pane:
     def _row(self, file: str, number: int, line: Line, digits: int) -> Row:
         mark = self._marks.get((file, number))
         runs = mark is not None and mark.sign != BORN
-        row: Row = [Segment(f"{number:>{digits}} ", self.theme.strong if runs else self.theme.dim)]
+        row: Row = [Segment(f"{number:>{digits}}", self.theme.strong if runs else self.theme.dim)]
+        row.append(Segment(STOP, self.theme.error) if (file, number) in self._stops else Segment(" "))
         code = self._code(line, mark)
         sign = Segment(f"{mark.sign} " if mark else "  ", mark.color if mark else None)
         room = self.width - digits - 1
