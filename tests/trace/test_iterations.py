@@ -178,3 +178,50 @@ def test_a_pass_that_is_bound_late_is_counted_once() -> None:
             iterations.backward(1)
     iterations.bind(2, 0, 1)
     assert iterations.numbers[1:] == [0, 1, 2, 3]
+
+
+def test_a_critic_trained_more_often_than_its_generator_is_in_one_iteration_with_it() -> None:
+    script, critic, generator = Script(), [], []
+    for _ in script.loop(1, 2):
+        for _ in script.loop(2, 3):
+            script.backward(0)
+            critic.append(script.step(0))
+        script.backward(1)
+        generator.append(script.step(1))
+    assert script.numbers(generator) == [0, 1]
+    assert script.numbers(critic) == [0, 0, 0, 1, 1, 1]
+
+
+def test_the_inner_steps_of_meta_learning_are_part_of_the_iteration() -> None:
+    """Their passes deliver to no leaf; the update of the outer loop uses the outer pass alone."""
+    script, inner, outer = Script(), [], []
+    for _ in script.loop(1, 2):
+        for _ in script.loop(2, 2):
+            for _ in script.loop(3, 2):
+                inner.append(script.backward())
+        script.backward(0)
+        outer.append(script.step(0))
+    assert script.numbers(outer) == [0, 1]
+    assert script.numbers(inner) == [0] * 4 + [1] * 4
+
+
+def test_what_is_done_to_a_leaf_after_its_update_uses_no_gradient() -> None:
+    """As when a model is set back to begin anew, or its weights are clamped at the end of an epoch."""
+    script, trials, batches = Script(), [], []
+    for _ in script.loop(1, 2):
+        trials.append(script.step(0))
+        for _ in script.loop(2, 2):
+            script.backward(0)
+            batches.append(script.step(0))
+    assert script.numbers(batches) == [0, 1, 2, 3]
+    assert script.numbers(trials) == [None, None]
+
+
+def test_a_gradient_looked_at_once_an_epoch_does_not_make_the_epoch_an_iteration() -> None:
+    script, batches = Script(), []
+    for _ in script.loop(1, 2):
+        script.backward()
+        for _ in script.loop(2, 2):
+            script.backward(0)
+            batches.append(script.step(0))
+    assert script.numbers(batches) == [0, 1, 2, 3]

@@ -11,9 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from backstep.recorder.frames import Pass
-
-NO_LOOP = -1
-"""Stands for the loop's head where a backward pass is in no loop: then the whole script is iteration 0."""
+from backstep.trace.iterations import NO_LOOP, training_heads
 
 PATIENCE = 64
 """Backward passes without an update, after which the loop around them is the training loop."""
@@ -39,6 +37,7 @@ class Window:
     def __init__(self, wanted: Wanted) -> None:
         self._wanted = wanted
         self._begun: dict[int, int] = {}
+        self._around: dict[int, set[int]] = {}
         self._training: set[int] = set()
         self._fallback: set[int] = set()
         self._used: set[int] = set()
@@ -59,16 +58,28 @@ class Window:
         around = list(passes)
         self._backward_passes += 1
         head = around[-1].loop.head if around else NO_LOOP
+        news = self._lie(around)
         self._delivery = (head, frozenset(p.activation for p in around))
-        if head not in self._fallback:
+        if news or head not in self._fallback:
             self._fallback.add(head)
             self._decide()
+
+    def _lie(self, passes: list[Pass]) -> bool:
+        """Learns how the loops of these passes lie in each other; whether that is news."""
+        news, outer = False, set[int]()
+        for under_way in passes:
+            head = under_way.loop.head
+            around = self._around.setdefault(head, set())
+            news = news or not around >= outer
+            around |= outer
+            outer.add(head)
+        return news
 
     def updated(self, passes: Iterable[Pass]) -> None:
         """A leaf is updated: with the pass that wrote its gradient it shows the training loop."""
         if self._delivery is None:
             return
-        used, activations = self._delivery
+        (used, activations), self._delivery = self._delivery, None
         common = [p for p in passes if p.activation in activations]
         head = common[-1].loop.head if common else NO_LOOP
         if head not in self._training or used not in self._used:
@@ -82,7 +93,7 @@ class Window:
         return bool(self._training) or self._backward_passes > PATIENCE
 
     def _decide(self) -> None:
-        self._active = frozenset(self._training | (self._fallback - self._used))
+        self._active = training_heads(self._training, self._fallback - self._used, self._around)
 
     def iteration(self, passes: Iterable[Pass]) -> int | None:
         """The number of the iteration that these passes are in, if they are in one."""

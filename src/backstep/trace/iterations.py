@@ -6,17 +6,48 @@ file turns contexts into iteration numbers; nothing is written back.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Set
+
 from backstep.trace.records import ContextRow
+
+NO_LOOP = -1
+"""Stands for the loop's head of what is in no loop."""
+NONE: frozenset[int] = frozenset()
+
+
+def training_heads(training: Set[int], guesses: Set[int], around: Mapping[int, Set[int]]) -> frozenset[int]:
+    """The heads of the loops whose passes are the iterations.
+
+    `training` are around a backward pass and the update that uses it, `guesses` around a pass that no update has used;
+    `around` has the loops around each. An iteration is in no other: of loops in each other the outermost counts (a
+    critic's five updates and the generator's one are one iteration), a guess only apart from every training loop (the
+    inner steps of meta-learning are a part of the iteration).
+    """
+    apart = {
+        guess
+        for guess in guesses - training
+        if training.isdisjoint(around.get(guess, NONE)) and all(guess not in around.get(t, NONE) for t in training)
+    }
+    return outermost(training, around) | outermost(apart, around)
+
+
+def outermost(heads: Set[int], around: Mapping[int, Set[int]]) -> frozenset[int]:
+    """Those that lie in none of the others; all of them where functions call each other in a circle."""
+    found = frozenset(head for head in heads if heads.isdisjoint(around.get(head, NONE) - {head}))
+    return found or frozenset(heads)
 
 
 class Iterations:
     """Grows with the trace: contexts and the passes and updates come in order, the numbering follows."""
 
     def __init__(self) -> None:
-        self._contexts: list[ContextRow] = [ContextRow(-1, -1, -1, 0, 0, None)]
+        self._contexts: list[ContextRow] = [ContextRow(-1, -1, NO_LOOP, 0, 0, None)]
         self._training: set[int] = set()
         self._fallback: set[int] = set()
+        self._around: dict[int, set[int]] = {}
+        """The heads of the loops that were seen around a loop, by its head."""
         self._delivered: dict[int, int] = {}
+        """By the leaf, the context of the backward pass that wrote its gradient, until an update uses it."""
         self._used: set[int] = set()
         self._numbers: list[int | None] = [None]
         self._last_pass = 0
@@ -30,7 +61,19 @@ class Iterations:
         if not 0 <= row.parent < len(self._contexts):
             raise ValueError(f"the context around {len(self._contexts)} is {row.parent}")
         self._contexts.append(row)
-        self._number(len(self._contexts) - 1)
+        if self._lies_anew(row) and self._heads() != self._active:
+            self._renumber()
+        else:
+            self._number(len(self._contexts) - 1)
+
+    def _lies_anew(self, row: ContextRow) -> bool:
+        """Whether a loop has not been seen inside the loops around this pass of it before."""
+        outer = self._contexts[row.parent].head
+        around = self._around.setdefault(row.head, set())
+        if outer == NO_LOOP or (outer in around and around.issuperset(self._around[outer])):
+            return False
+        around |= {outer, *self._around[outer]}
+        return True
 
     def row(self, context: int) -> ContextRow:
         return self._contexts[context]
@@ -62,38 +105,41 @@ class Iterations:
 
     def backward(self, context: int) -> None:
         """A backward pass began: until an update uses it, its own innermost loop is the best guess."""
-        head = self._contexts[context].head if context else -1
+        head = self._contexts[context].head if context else NO_LOOP
         if head not in self._fallback:
             self._fallback.add(head)
             self._renumber()
 
     def updated(self, leaf: int, context: int) -> None:
-        """An update of this leaf; with the pass that wrote its gradient it shows the training loop."""
-        delivery = self._delivered.get(leaf)
+        """An update of this leaf; with the pass that wrote its gradient it shows the training loop.
+
+        Only the first one after that pass: what is done to the leaf later (clamped, set back) uses no gradient.
+        """
+        delivery = self._delivered.pop(leaf, None)
         if delivery is None:
             return
         around = {self._contexts[c].loop for c in self.chain(delivery)}
         common = [c for c in self.chain(context) if self._contexts[c].loop in around]
-        head = self._contexts[common[-1]].head if common else -1
-        used = self._contexts[delivery].head if delivery else -1
+        head = self._contexts[common[-1]].head if common else NO_LOOP
+        used = self._contexts[delivery].head if delivery else NO_LOOP
         if head not in self._training or used not in self._used:
             self._training.add(head)
             self._used.add(used)
             self._renumber()
 
-    def _heads(self) -> set[int]:
-        return self._training | (self._fallback - self._used)
+    def _heads(self) -> frozenset[int]:
+        return training_heads(self._training, self._fallback - self._used, self._around)
 
     def _renumber(self) -> None:
         self.version += 1
         self._active = self._heads()
         self._last_pass = 0
         # Without any loop around a backward pass the whole script is one iteration.
-        self._numbers = [0 if self._active == {-1} else None]
+        self._numbers = [0 if self._active == {NO_LOOP} else None]
         for context in range(1, len(self._contexts)):
             self._number(context)
 
-    _active: frozenset[int] | set[int] = frozenset()
+    _active: frozenset[int] = NONE
 
     def _number(self, context: int) -> None:
         row = self._contexts[context]
