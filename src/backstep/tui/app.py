@@ -26,6 +26,7 @@ from backstep.tui.pointing import Pointing
 from backstep.tui.prompting import Prompting
 from backstep.tui.regions import PANES, regions
 from backstep.tui.stopping import LISTED, Stopping
+from backstep.tui.taking_along import TakingAlong
 from backstep.view.ascii import ascii_row
 from backstep.view.rows import Row
 from backstep.view.theme import THEMES, without_colours
@@ -40,7 +41,7 @@ class LiveRun(Protocol):
     def running(self) -> bool: ...
 
 
-class App(Stopping, Prompting, Picturing, Judging, Looking, Pointing):
+class App(Stopping, Prompting, Picturing, Judging, Looking, Pointing, TakingAlong):
     """The Debug view of a trace. Its result is `run` or `stop` when a running script was decided about."""
 
     BINDINGS = bindings()  # type: ignore[assignment]
@@ -81,6 +82,9 @@ class App(Stopping, Prompting, Picturing, Judging, Looking, Pointing):
             self._poll_timer = self.set_interval(POLL, self._poll)
 
     # the picture
+
+    def lines_drawn(self) -> list[str]:
+        return [strip.text for strip in self.canvas.strips]
 
     def _rows(self, width: int, height: int) -> list[Row]:
         try:

@@ -127,6 +127,10 @@ SECTIONS = (
         ),
     ),
     Section(
+        "Take along",
+        (_group("copy; write to a file", ("copy", "y", "copy"), ("export", "Y", "export")),),
+    ),
+    Section(
         "Leave",
         (
             _group("all ranks; the next rank", ("ranks", "r", "ranks"), ("ranks.next", "R", "next_rank")),
