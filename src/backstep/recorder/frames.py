@@ -64,7 +64,9 @@ def call_of(frame: FrameType | None) -> Any:
 class Spot:
     """A way through the code to an event, the same each time it is taken: what the source says about it."""
 
-    __slots__ = ("bound", "expression", "inner", "operands", "outer", "place", "receives", "sites", "torch_function")
+    __slots__ = (
+        "bound", "expression", "inner", "operands", "outer", "place", "receives", "sites", "torch_function", "unpacked",
+    )  # fmt: skip
 
     inner: Site
     """The site of the innermost frame that is not torch's."""
@@ -75,6 +77,8 @@ class Spot:
         self.place = 0
         self.bound: str | None = None
         """The name that the result is bound to."""
+        self.unpacked: tuple[str | None, ...] = ()
+        """The names that its parts are bound to."""
         self.expression = ""
         self.operands: tuple[str | None, ...] = ()
         self.receives = False
@@ -232,7 +236,7 @@ class Frames:
         if found is None:
             # module.py runs the global hooks between the call and its return; it always hands on the result.
             module = code.co_filename.endswith(os.path.join("nn", "modules", "module.py"))
-            detour = code.co_name == "handle_torch_function"
+            detour = code.co_name in ("handle_torch_function", "__iter__")  # which hands on an iterator over it
             found = self._returns[key] = module or detour or returns_at(code, lasti)
         return found
 
@@ -321,8 +325,8 @@ class Frames:
             site = self.site(code, lasti)
             sites.append(site)
             if climbing:
-                spot.bound = site.bound
-                climbing = site.returns and site.bound is None
+                spot.bound, spot.unpacked = site.bound, site.unpacked
+                climbing = site.returns and site.bound is None and not site.unpacked
             if script < 0 and self.kind(code) == SCRIPT:
                 script = len(sites) - 1
         spot.sites = tuple(sites[max(script, 0) :: -1])

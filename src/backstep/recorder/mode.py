@@ -7,6 +7,7 @@ each autograd node it makes has its twin: a node's sequence number tells which o
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from types import FrameType, FunctionType
 from typing import Any
 
@@ -14,6 +15,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from backstep.recorder.binding import spread
 from backstep.recorder.callers import strip
 from backstep.recorder.calls import RESULT_IS_ARGUMENT, Function, Sort, signature, sort_out, tensors_in, without_numbers
 from backstep.recorder.compiling import is_compiling
@@ -494,21 +496,26 @@ def all_given(outputs: list[torch.Tensor], given: list[torch.Tensor]) -> bool:
 
 
 def name_results(session: Session, results: list[torch.Tensor], spot: Spot) -> None:
-    """The results get the name that the source gives them, else the expression that made them."""
+    """The results get the names that the source gives them, else the expression that made them."""
     tensors = session.tensors
-    bound = spot.bound
-    if bound is None:
-        for tensor in results:
+    for tensor, name in zip(results, names_of(spot, len(results)), strict=True):
+        if name is None:
             tensors.describe(tensors.entry(tensor, spot.expression), spot.expression)
-        return
-    names = [bound] if len(results) == 1 else unpacked(bound, len(results))
-    for tensor, name in zip(results, names, strict=True):
+            continue
         entry = tensors.entries.get(id(tensor))
         if entry is None:
             entry = tensors.new(tensor, name)
             entry.rank = BOUND
         else:
             tensors.rename(entry, name, BOUND)
+
+
+def names_of(spot: Spot, count: int) -> Sequence[str | None]:
+    """What so many results of one call are bound to."""
+    if spot.bound is None:
+        # One tensor is taken apart by an op of its own.
+        return (count > 1 and spread(spot.unpacked, count)) or (None,) * count
+    return [spot.bound] if count == 1 else [f"{spot.bound}[{index}]" for index in range(count)]
 
 
 def name_and_shoot(session: Session, results: list[torch.Tensor], spot: Spot) -> tuple[Shot, ...]:
@@ -537,12 +544,6 @@ def used(parts: list[Part]) -> list[Part]:
             kept.append(part)
             later |= {shot[TENSOR] for shot in part.inputs}
     return kept[::-1]
-
-
-def unpacked(bound: str, count: int) -> list[str]:
-    """Names for the elements of a result bound as one: `h, c = lstm(x)` or `hs = torch.split(x, 2)`."""
-    names = [name.strip() for name in bound.split(",")]
-    return names if len(names) == count else [f"{bound}[{index}]" for index in range(count)]
 
 
 def phase_now(session: Session) -> int:

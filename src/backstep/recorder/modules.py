@@ -15,9 +15,10 @@ from torch import nn
 from torch.nn.modules import module as modules
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
+from backstep.recorder.calls import tensors_in
 from backstep.recorder.compiling import is_compiling
 from backstep.recorder.frames import Spot
-from backstep.recorder.mode import Parts, Recording, is_tracing
+from backstep.recorder.mode import Parts, Recording, is_tracing, names_of
 from backstep.recorder.owners import Owners, variable_of
 from backstep.recorder.scribe import FORWARD, IN_FORWARD
 from backstep.recorder.session import Session
@@ -112,12 +113,13 @@ class Modules:
             return
         with session.guarded("a module"):
             state.modules.pop()
-            if isinstance(output, torch.Tensor):
-                entry = session.tensors.known(output)
-                if entry is not None and entry.rank < BOUND:
-                    bound = session.where_from(sys._getframe(1)).spot.bound
-                    if bound is not None:
-                        session.tensors.rename(entry, bound, BOUND)
+            known = [session.tensors.known(tensor) for tensor in tensors_in(output)]
+            if any(entry is not None and entry.rank < BOUND for entry in known):
+                spot = session.where_from(sys._getframe(1)).spot
+                if spot.bound is None or is_row(output):
+                    for entry, name in zip(known, names_of(spot, len(known)), strict=True):
+                        if entry is not None and name is not None:
+                            session.tensors.rename(entry, name, BOUND)
 
     # names
 
@@ -214,6 +216,13 @@ class AtenOps(Parts):
                 )  # fmt: skip
                 session.emit(FORWARD, IN_FORWARD, session.where(3), row, module=session.module)
         return result
+
+
+def is_row(output: Any) -> bool:
+    """Whether a tensor, or a plain row of them, whose place in it is its index."""
+    return isinstance(output, torch.Tensor) or (
+        isinstance(output, list | tuple) and all(isinstance(part, torch.Tensor) for part in output)
+    )
 
 
 def receiver(expression: str) -> str:

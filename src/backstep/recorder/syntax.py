@@ -14,6 +14,8 @@ import tokenize
 from dataclasses import dataclass, field
 from types import CodeType
 
+from backstep.recorder.binding import bound_name, is_returned, unpacked_names
+
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 OWN_FRAME = COMPREHENSIONS if sys.version_info < (3, 12) else (ast.GeneratorExp,)
@@ -47,6 +49,8 @@ class Site:
     code: str
     order: tuple[int, int, int]
     bound: str | None = None
+    unpacked: tuple[str | None, ...] = ()
+    """The names that the elements of its result get, where it is taken apart: `h, c = ...`."""
     returns: bool = False
     operands: tuple[str | None, ...] = ()
     receives: bool = False
@@ -175,7 +179,8 @@ def find_site(file: SourceFile, code: CodeType, lasti: int) -> Site:
     if node is None:
         return Site(file.shown, line, column, end_line, end_column, text, (line, offset, lasti))
     statement = statement_of(file, node)
-    loops, fetch, test, inlined = loops_around(file, node, operation)
+    in_comprehension = code.co_name in ("<genexpr>", "<listcomp>", "<setcomp>", "<dictcomp>")
+    loops, fetch, test, inlined = loops_around(file, node, operation, in_comprehension)
     return Site(
         file.shown,
         line,
@@ -185,6 +190,7 @@ def find_site(file: SourceFile, code: CodeType, lasti: int) -> Site:
         text,
         order_of(node, statement, lasti),
         bound_name(file, node),
+        unpacked_names(file, node),
         is_returned(file, node),
         operand_names(node),
         calls_attribute(node),
@@ -237,48 +243,6 @@ def statement_of(file: SourceFile, node: ast.AST) -> ast.stmt | None:
     return current
 
 
-def bound_name(file: SourceFile, node: ast.AST) -> str | None:
-    """The variable, attribute or element that the value of this expression is bound to."""
-    if isinstance(node, ast.AugAssign):
-        return ast.unparse(node.target)
-    if not isinstance(node, ast.expr):
-        return None
-    parent = file.parents.get(node)
-    match parent:
-        case ast.Assign(targets=targets) if parent.value is node:
-            named = [t for t in targets if isinstance(t, ast.Name | ast.Attribute | ast.Subscript)]
-            return ast.unparse(named[0]) if named else None
-        case ast.AnnAssign(target=target) if parent.value is node:
-            return ast.unparse(target)
-        case ast.AugAssign(target=target) if parent.value is node and isinstance(node, ast.stmt):
-            return ast.unparse(target)
-        case ast.NamedExpr(target=name) if parent.value is node:
-            return name.id
-        case ast.Tuple(elts=values) | ast.List(elts=values):
-            outer = file.parents.get(parent)
-            if isinstance(outer, ast.Assign) and isinstance(outer.targets[0], ast.Tuple | ast.List):
-                targets = outer.targets[0].elts
-                if len(targets) == len(values) and not any(isinstance(t, ast.Starred) for t in targets):
-                    return ast.unparse(targets[values.index(node)])
-        case ast.Call() if is_same_tensor_call(parent, node):
-            return bound_name(file, parent)
-        case ast.Attribute(attr="requires_grad_"):
-            call = file.parents.get(parent)
-            return bound_name(file, call) if isinstance(call, ast.Call) else None
-    return None
-
-
-def is_same_tensor_call(call: ast.Call, argument: ast.expr) -> bool:
-    """`nn.Parameter(x)` is what its author calls the tensor made inside it."""
-    function = call.func
-    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-    return name in ("Parameter", "Variable") and bool(call.args) and call.args[0] is argument
-
-
-def is_returned(file: SourceFile, node: ast.AST) -> bool:
-    return isinstance(file.parents.get(node), ast.Return | ast.Lambda)
-
-
 def operand_names(node: ast.AST) -> tuple[str | None, ...]:
     """The tensor arguments of an op as written, where they are plain names: `self.w` in `x * self.w`."""
     match node:
@@ -304,15 +268,21 @@ def calls_attribute(node: ast.AST) -> bool:
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
 
 
-def loops_around(file: SourceFile, node: ast.AST, operation: str) -> tuple[tuple[Loop, ...], bool, bool, bool]:
+def loops_around(
+    file: SourceFile, node: ast.AST, operation: str, in_comprehension: bool
+) -> tuple[tuple[Loop, ...], bool, bool, bool]:
     """The loops around a node within its frame, outermost first; whether it is a fetch, a test, in a comprehension."""
     loops: list[Loop] = []
     fetch = test = inlined = False
-    child, parent = node, file.parents.get(node)
+    below, child, parent = None, node, file.parents.get(node)
     if isinstance(node, ast.For | ast.AsyncFor) and operation == "FOR_ITER":
         loops.append(file.loop(node))
         fetch = True
-    while parent is not None and not isinstance(child, FUNCTIONS) and not isinstance(parent, OWN_FRAME):
+    while parent is not None and not isinstance(child, FUNCTIONS):
+        # What a comprehension iterates first runs in the frame around it, once.
+        first = isinstance(parent, COMPREHENSIONS) and child is parent.generators[0] and below is child.iter
+        if isinstance(parent, OWN_FRAME) and (in_comprehension or not first):
+            break
         if isinstance(parent, ast.For | ast.AsyncFor):
             if child in parent.body:
                 loops.append(file.loop(parent))
@@ -325,10 +295,8 @@ def loops_around(file: SourceFile, node: ast.AST, operation: str) -> tuple[tuple
             elif child is parent.test:
                 test = test or not loops
                 loops.append(file.loop(parent))
-        elif isinstance(parent, COMPREHENSIONS):
+        elif isinstance(parent, COMPREHENSIONS) and not first:
             inlined = True
-        child, parent = parent, file.parents.get(parent)
-        if isinstance(child, FUNCTIONS):
-            break
+        below, child, parent = child, parent, file.parents.get(parent)
     nest = tuple(loops[::-1])
     return file.nests.setdefault(nest, nest), fetch, test, inlined
