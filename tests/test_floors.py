@@ -20,7 +20,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "backstep"
 FLOORS = {
     "trace": set(),
     "writer": {"trace", "stops"},
-    "recorder": {"trace", "writer"},
+    "recorder": {"trace", "writer", "stops"},
     "replay": {"trace"},
     "stops": {"trace"},
     "explain": {"trace", "replay"},

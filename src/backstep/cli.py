@@ -107,6 +107,17 @@ def _bytes(_: click.Context, __: click.Parameter, text: str | None) -> int | Non
     return int(digits) * SIZES[unit]
 
 
+def _stop(_: Any, __: Any, text: str | None) -> str | None:
+    """A stop, as it is written on the screen too."""
+    from backstep.stops.condition import ConditionError
+    from backstep.stops.stop import parse_stop
+
+    try:
+        return None if text is None else parse_stop(text).text
+    except ConditionError as error:
+        raise click.BadParameter(str(error)) from None
+
+
 def _screen_options(command: Callable[..., int]) -> Callable[..., int]:
     """How the screen looks; what is asked for comes as `theme`, `plain` and `hints`."""
     for option in (
@@ -157,6 +168,12 @@ def cli() -> None:
     metavar="N",
     help="Keep the first iteration and the last N: a flight recorder for long runs.",
 )
+@click.option(
+    "--stop-when",
+    metavar="COND",
+    callback=_stop,
+    help="End the recording where this first holds: 'loss < 0.1', nan, '|w.grad| > 10', 'op relu nth 3', 'line 14'.",
+)
 @click.option("--max-size", callback=_bytes, metavar="BYTES", help="End the recording there; 500M and 2G will do.")
 @click.option(
     "--detail",
@@ -184,6 +201,7 @@ def run(script: str, args: tuple[str, ...], headless: bool, output: str | None, 
         "every": given["every"],
         "keep_last": given["keep_last"],
         "max_size": given["max_size"],
+        "stop_when": given["stop_when"],
         "detail": given["detail"],
         "source": not given["no_source"],
         "output_events": not given["no_output"],

@@ -46,6 +46,7 @@ class Run:
             settings.get("every") or 1,
             settings.get("keep_last"),
             settings.get("max_size"),
+            settings.get("stop_when"),
             settings.get("detail") or "normal",
         )
         self.session: Any = None
@@ -143,6 +144,8 @@ class Run:
         ended = {"ok": "", "exception": f", ended by {self.exit['exception']}", "interrupted": ", interrupted"}
         kept = f", the first iteration and the last {keep} kept" if (keep := self.options.keep_last) else ""
         stopped = f" before it stopped: {scribe.failure}" if scribe is not None and scribe.failure else ""
+        if scribe is not None and scribe.stopped_at is not None:
+            count, stopped = scribe.stopped_at + 1, f", to where {self.options.stop_when} held"
         said = f"backstep: {count} events recorded{stopped}{kept}{ended.get(self.exit['status'], '')}"
         if self.session is None:
             said = "backstep: the script did not import torch; there is nothing to replay"

@@ -23,6 +23,8 @@ class Options:
     """The first iteration and so many of the last stay."""
     max_size: int | None = None
     """Bytes of the file at which the recording ends."""
+    stop_when: str | None = None
+    """The recording ends at the first event at which this stop holds."""
     detail: str = "normal"
     """`full`: what an optimizer does inside its step is recorded too."""
 
@@ -41,6 +43,10 @@ class Options:
             raise ValueError("keep_last is at least 1")
         if self.max_size is not None and self.max_size < 1:
             raise ValueError("max_size is at least 1 byte")
+        if self.stop_when is not None:
+            from backstep.stops.stop import parse_stop  # numpy with it, which a script without one need not wait for
+
+            parse_stop(self.stop_when)
         if self.iterations is not None:
             first, end = self.iterations
             if first < 0 or (end is not None and end <= first):
@@ -66,7 +72,7 @@ class Options:
         return {name: value for name, value in asdict(self).items() if OPTIONAL.get(name, ...) != value}
 
 
-OPTIONAL = {"iterations": None, "every": 1, "keep_last": None, "max_size": None, "detail": "normal"}
+OPTIONAL = {"iterations": None, "every": 1, "keep_last": None, "max_size": None, "stop_when": None, "detail": "normal"}
 """Said in the header only where they are not what they are by themselves."""
 
 

@@ -40,7 +40,9 @@ class Here:
     """Parcels are taken in by whoever sends them, in this process."""
 
     def __init__(self, writer: TraceWriter, ring: Ring, options: Options) -> None:
-        self._intake = Intake(writer, ring, keep_last=options.keep_last, max_size=options.max_size)
+        self._intake = Intake(
+            writer, ring, keep_last=options.keep_last, max_size=options.max_size, stop_when=options.stop_when
+        )
 
     def send(self, parcel: bytes) -> None:
         self._intake.take(parcel)
@@ -67,7 +69,7 @@ class Elsewhere:
         self._replies, ours = os.pipe()
         settings = {
             "path": str(path.absolute()), "lock": lock, "ring": ring.descriptor, "parcels": theirs, "replies": ours,
-            "keep_last": options.keep_last, "max_size": options.max_size,
+            "keep_last": options.keep_last, "max_size": options.max_size, "stop_when": options.stop_when,
         }  # fmt: skip
         environment = {name: value for name, value in os.environ.items() if name not in KEPT_AWAY}
         environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}

@@ -131,21 +131,24 @@ def record(
     iterations: str | tuple[int, int | None] | None = None,
     every: int = 1,
     keep_last: int | None = None,
+    stop_when: str | None = None,
     force: bool = False,
 ) -> Recording:
     """Records a block: `with backstep.record("run.backstep") as recording: ...`.
 
     `values` is auto, all or summary; of a tensor with more than `max_elements` elements a summary is kept
     (auto). `local` is auto, all or none. `iterations` is `"A:B"` or `(A, B)`, half open; `every` takes one in so
-    many of them; `keep_last` keeps the first and so many of the last. Without a path the trace is a temporary file
-    that goes with the last reference. Inside another recording it records into that one, with its options.
+    many of them; `keep_last` keeps the first and so many of the last; the recording ends where `stop_when` first holds
+    (`loss < 0.1`, `nan`, `op relu`: the forms of a stop on the screen), and the script runs on. Without a path the
+    trace is a temporary file that goes with the last reference. Inside another recording it records into that one,
+    with its options.
 
     An existing path raises FileExistsError unless `force`; what no option can be raises ValueError.
     """
     if isinstance(iterations, str):
         iterations = parse_iterations(iterations)
     options = Options(
-        values, max_elements, local, iterations=iterations, every=every, keep_last=keep_last
+        values, max_elements, local, iterations=iterations, every=every, keep_last=keep_last, stop_when=stop_when
     )
     return Recording(path, options, force=force)
 

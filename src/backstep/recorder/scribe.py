@@ -39,7 +39,7 @@ from backstep.writer.parcel import (
     SUMMARY,
     VALUES,
 )
-from backstep.writer.ring import CAPACITY, FULL, WRITTEN, Ring
+from backstep.writer.ring import CAPACITY, FULL, STOPPED, WRITTEN, Ring
 
 PARCEL = 1 << 16
 """Bytes of a parcel; an event of scalars has some hundred."""
@@ -133,8 +133,14 @@ class Scribe:
 
     @property
     def full(self) -> bool:
-        """Whether the file has reached the size at which the recording ends."""
+        """Whether the recording ends: the file is as large as it may be, or a stop has held."""
         return bool(self.ring.word(FULL))
+
+    @property
+    def stopped_at(self) -> int | None:
+        """The position of the event at which the recording ends, where a stop has held."""
+        word = self.ring.word(FULL)
+        return word - STOPPED if word >= STOPPED else None
 
     @property
     def gone(self) -> bool:

@@ -167,7 +167,7 @@ class Session:
         return kind in (EXCEPTION, NOTE) or window.keeps(passes)
 
     def _end_early(self) -> None:
-        """The file is as large as it may be."""
+        """The file is as large as it may be, or a stop has held: then nothing from here on is part of the trace."""
         self._ended_early = True
         self.note(f"the recording ended here: the file has reached {self.options.max_size} bytes (--max-size)")
         self.enabled = False

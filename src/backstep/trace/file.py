@@ -159,6 +159,10 @@ class TraceWriter:
         self._give_back()
         self.abandon()
 
+    def reader(self) -> OwnReader:
+        """Reads what has been written, in this thread."""
+        return OwnReader(self.path, self._connection)
+
     def hand_over(self) -> None:
         """Another process goes on with the file. It stays locked here too: as long as either has the lock, it grows."""
         self._connection.close()
@@ -397,3 +401,32 @@ class TraceReader:
             raise TraceError(f"{self.path}: cannot be read: {error}") from None
         except MemoryError:
             raise TraceError(f"{self.path}: is larger than the memory there is") from None
+
+
+class OwnReader(TraceReader):
+    """What a writer reads of its own file: to open and close it once more would take the writer's locks away.
+
+    Nothing has been let go of what it reads: positions are those of the recording.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self._connection = connection
+
+    def changed(self) -> bool:
+        return True
+
+    def running(self) -> bool:
+        return True
+
+    def header(self) -> dict[str, Any]:
+        return {key: value for key, value in super().header().items() if key != "dropped"}
+
+    def payloads(self, number: int) -> tuple[int, bytes, bytes]:
+        query = "SELECT id, offsets, data FROM payloads WHERE id <= ? ORDER BY id DESC LIMIT 1"
+        for row in self._query(query, number):
+            return int(row[0]), row[1], row[2]
+        raise TraceError(f"{self.path}: payload {number} is missing")
+
+    def close(self) -> None:
+        """The connection is the writer's."""

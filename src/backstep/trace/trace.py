@@ -186,9 +186,11 @@ class FactIndex:
 class Trace:
     """A recording, finished or growing. `trace.events` is a lazy sequence; numbers are those of the schema."""
 
-    def __init__(self, path: str | Path, *, first: int = 0, last: int | None = None) -> None:
+    def __init__(
+        self, path: str | Path, *, first: int = 0, last: int | None = None, reader: TraceReader | None = None
+    ) -> None:
         self.path = Path(path)
-        self._reader = TraceReader(self.path)
+        self._reader = reader or TraceReader(self.path)
         self._lock = threading.RLock()
         self._first, self._last = first, last
         self._decoder = msgspec.msgpack.Decoder(EventRow)

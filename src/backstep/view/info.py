@@ -84,7 +84,7 @@ def _kinds(trace: Trace) -> list[str]:
 
 def _training(trace: Trace) -> list[str]:
     lines = []
-    numbers = [number for number in trace.iterations.numbers if number is not None]
+    numbers = [number for number in _iterations(trace) if number is not None]
     if numbers:
         loops = ", ".join(_loops(trace))
         lines.append(f"{_many(max(numbers) + 1, 'iteration')}{f' ({loops})' if loops else ''}")
@@ -96,11 +96,17 @@ def _training(trace: Trace) -> list[str]:
     return lines
 
 
+def _iterations(trace: Trace) -> list[int | None]:
+    """The iteration of each context; where the recording was told to stop, of those up to there."""
+    end = int(trace.columns["context"].max()) + 1 if trace.stopped and len(trace) else None
+    return list(trace.iterations.numbers[:end])
+
+
 def _loops(trace: Trace) -> list[str]:
     """The loops around the iterations, outermost first: how far each one's variable went."""
     ranges: dict[str, tuple[int, int]] = {}
     iterations = trace.iterations
-    for context, number in enumerate(iterations.numbers):
+    for context, number in enumerate(_iterations(trace)):
         if number is None or context == 0:
             continue
         if iterations.number(iterations.row(context).parent) is not None:

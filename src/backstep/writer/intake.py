@@ -17,7 +17,8 @@ from backstep.trace.moments import Moments
 from backstep.trace.sketch import Sketching
 from backstep.writer.flight import Flight
 from backstep.writer.parcel import BYTES, EVENT, FACT, HEADS, PIECE, SKETCH, VALUES, array_of
-from backstep.writer.ring import FULL, WRITTEN, Ring
+from backstep.writer.ring import FULL, STOPPED, WRITTEN, Ring
+from backstep.writer.until import EVER, Until
 
 BATCH_BYTES = 1 << 20
 BATCH_EVENTS = 4096
@@ -33,12 +34,17 @@ decode = msgspec.msgpack.decode
 class Intake:
     """The writing end. What it has written, and that the file is full, it says in the ring's head."""
 
-    def __init__(self, writer: TraceWriter, ring: Ring, *, keep_last: int | None, max_size: int | None) -> None:
+    def __init__(
+        self, writer: TraceWriter, ring: Ring, *, keep_last: int | None, max_size: int | None, stop_when: str | None
+    ) -> None:
         self._writer = writer
         self._ring = ring
         self._builder = BatchBuilder(writer, refer_back=keep_last is None)
         self._flight = None if keep_last is None else Flight(writer, keep_last)
         self._max_size = max_size
+        self._until = None if stop_when is None else Until(writer, stop_when)
+        self._untold: list[tuple[int, str, tuple[int, ...]]] = []
+        """What the flight recorder is not told before it is known whether the recording has ended: position, what."""
         self._holes: list[tuple[int, int]] = []
         self._leaves: set[int] = set()
         self._seen_leaves: dict[int, tuple[Any, int]] = {}
@@ -91,12 +97,36 @@ class Intake:
             self._holes = flight.holes
             header = {"dropped": self._holes, **(header or {})}
         flushed = self._builder.flush(header)
-        if flight is not None and flushed is not None:
-            flight.wrote(flushed)
+        if self._until is not None and flushed is not None:
+            self._look_for_end(self._until)
+        if self._flight is not None and flushed is not None:
+            self._flight.wrote(flushed)
         self._ring.put_word(WRITTEN, self._builder.position)
         if self._max_size is not None and self._writer.size >= self._max_size:
             self._ring.put_word(FULL, 1)
         self._flushed = time.monotonic()
+
+    def _look_for_end(self, until: Until) -> None:
+        """Where it is found, what was recorded after it is no part of the trace."""
+        end = until.look()
+        for position, name, arguments in self._untold:
+            if self._flight is not None and (end is None or position <= end):
+                getattr(self._flight, name)(*arguments)
+        self._untold.clear()
+        if end is not None:
+            holes = [] if self._flight is None else self._flight.holes
+            stopped = f"{until.text} held (--stop-when)"
+            self._writer.write_header({"dropped": [*holes, (end + 1, EVER)], "stopped": stopped})
+            self._ring.put_word(FULL, end + STOPPED)
+            self._until = self._flight = None
+
+    def _tell_flight(self, name: str, *arguments: int) -> None:
+        if self._flight is None:
+            return
+        if self._until is None:
+            getattr(self._flight, name)(*arguments)
+        else:
+            self._untold.append((self._builder.position, name, arguments))
 
     def finish(self, header: dict[str, Any] | None = None) -> None:
         """Writes the rest, with the last words if there were any, and closes the file."""
@@ -129,7 +159,7 @@ class Intake:
 
     def _look_for_nan(self, found: Callable[[], bool]) -> None:
         if self._flight is not None and not self._flight.pinned and found():
-            self._flight.found_nan()
+            self._tell_flight("found_nan")
 
     # events
 
@@ -197,13 +227,11 @@ class Intake:
 
     def _fetch(self) -> None:
         """The training loop asks its iterator: if there is another element, the iteration begins here."""
-        if self._flight is not None:
-            self._flight.fetches(self._builder.position)
+        self._tell_flight("fetches", self._builder.position)
 
     def _iteration(self, number: int) -> None:
         """An iteration begins with the next event."""
-        if self._flight is not None:
-            self._flight.begins(number, self._builder.position)
+        self._tell_flight("begins", number, self._builder.position)
 
     def _leaf(self, number: int, name: int) -> None:
         self._leaves.add(number)

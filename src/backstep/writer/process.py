@@ -61,7 +61,8 @@ def serve(pipe: Pipe, settings: dict[str, Any], say: Any) -> None:
     ring = Ring(settings["ring"])
     writer = TraceWriter(Path(settings["path"]), lock=settings["lock"])
     say(OPEN)
-    intake = Intake(writer, ring, keep_last=settings["keep_last"], max_size=settings["max_size"])
+    bounds = {name: settings[name] for name in ("keep_last", "max_size", "stop_when")}
+    intake = Intake(writer, ring, **bounds)
     try:
         while parcel is not None:
             intake.take(parcel)

@@ -26,6 +26,8 @@ WARM_FROM, AHEAD = 4 << 20, 96 << 20
 
 TAIL, WRITTEN, FULL = range(3)
 """Words of the head: up to where the ring is free again; events that can be read; whether the file may not grow."""
+STOPPED = 2
+"""What is added in the last of them to the position of the event at which the recording is to end."""
 
 
 class Ring:
