@@ -15,8 +15,10 @@ from backstep.trace.ranks import counterpart, name_of
 from backstep.trace.trace import Trace
 from backstep.tui import pages
 from backstep.tui.canvas import Canvas
+from backstep.tui.commands import Commands
+from backstep.tui.hinting import announcement, hints_at
 from backstep.tui.judging import Judging
-from backstep.tui.keys import SECTIONS, bindings, hints, remapped
+from backstep.tui.keys import SECTIONS, bindings, remapped
 from backstep.tui.look import Look
 from backstep.tui.looking import Looking
 from backstep.tui.overlay import Overlay, over
@@ -41,11 +43,11 @@ class LiveRun(Protocol):
     def running(self) -> bool: ...
 
 
-class App(Stopping, Prompting, Picturing, Judging, Looking, Pointing, TakingAlong):
+class App(Stopping, Prompting, Picturing, Judging, Looking, Pointing, TakingAlong, Commands):
     """The Debug view of a trace. Its result is `run` or `stop` when a running script was decided about."""
 
     BINDINGS = bindings()  # type: ignore[assignment]
-    ENABLE_COMMAND_PALETTE = False
+    ENABLE_COMMAND_PALETTE = False  # ours lists the key table
     CSS = "Screen { overflow: hidden; } Canvas { width: 100%; height: 100%; }"
 
     def __init__(
@@ -61,7 +63,7 @@ class App(Stopping, Prompting, Picturing, Judging, Looking, Pointing, TakingAlon
         theme = THEMES[self.look.settings.theme]
         self.palette = without_colours(theme) if self.no_color or self.look.ascii else theme
         self.cursor = Cursor(trace, opening_position(trace, live) if position is None else position)
-        self.view = View(hints=hints(self.sections), lecture=lecture)
+        self.view = View(lecture=lecture)
         self._live_run = live
         self._following = False
         self._asking = False
@@ -95,11 +97,22 @@ class App(Stopping, Prompting, Picturing, Judging, Looking, Pointing, TakingAlon
 
     def _picture(self, width: int, height: int) -> list[Row]:
         if len(self.trace):
-            rows = picture(self.cursor.moment(), width, height, self.view, self.palette)
+            rows = picture(self.cursor.moment(), width, height, self.shown_view(), self.palette)
         else:
             rows = pages.waiting_page(self.trace, width, height, self.palette)
         overlay = self._overlay(height)
         return rows if overlay is None else over(rows, overlay, width, height, self.palette)
+
+    def shown_view(self) -> View:
+        if not len(self.trace):
+            return self.view
+        hint = self.hint()
+        return replace(
+            self.view, hint=hint[1] if hint else "", hints=hints_at(self.cursor.moment(), self.sections)
+        )  # fmt: skip
+
+    def recolour(self) -> None:
+        self.canvas.recolour(self.palette)
 
     def _overlay(self, height: int) -> Overlay | None:
         if self._asking:
@@ -111,15 +124,9 @@ class App(Stopping, Prompting, Picturing, Judging, Looking, Pointing, TakingAlon
         self.canvas.invalidate()
 
     def _announce(self) -> None:
-        """How a run ended that did not end well, until the first key."""
-        exit_ = self.trace.header["exit"]
-        last = len(self.trace) - 1
-        if exit_["status"] == "exception":
-            self._show(f"✗ the script stopped after event #{last}: {exit_['exception']}", alarm=True)
-        elif exit_["status"] in ("killed", "interrupted"):
-            self._show(f"! {exit_['status']}: the trace ends at event #{last}; everything before is good")
-        else:
-            self._show()
+        """What is to be known of the trace, until the first key."""
+        told, grave = announcement(self.trace, self.look)
+        self._show(told, alarm=grave)
 
     # a growing trace
 
@@ -246,7 +253,10 @@ class App(Stopping, Prompting, Picturing, Judging, Looking, Pointing, TakingAlon
         self._show(name_of(there) if at is not None else f"{name_of(there)} has no such event")
 
     def action_close(self) -> None:
+        closed = self._page is not None or self._asking
         self._page, self._asking = None, False
+        if not closed:
+            self.close_hint()
         self._show()
 
     def action_leave(self) -> None:

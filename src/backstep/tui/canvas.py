@@ -35,6 +35,11 @@ class Canvas(Widget, can_focus=True):
         """What is on the screen."""
         return self._drawn
 
+    def recolour(self, theme: Theme) -> None:
+        """Draws everything anew, on another ground."""
+        self._ground, self._drawn_size = theme.background, (0, 0)
+        self.invalidate()
+
     def invalidate(self) -> None:
         """Something changed: the rows are built again when all that is queued has been handled."""
         if not self._pending:

@@ -85,7 +85,7 @@ SECTIONS = (
             Group("next / previous epoch", _pair("epoch", "e", "epoch"), "epoch"),
             _group("first / last; live: follow", ("run.first", "home", "first"), ("run.last", "end", "last")),
             _group("row in a list (also j k)", ("pane.down", "down,j", "rows(1)"), ("pane.up", "up,k", "rows(-1)")),
-            _group("run to the next / previous stop", *_both("cont", "c,f5", "C", "run_to_stop"), word="stop"),
+            _group("run to next / previous stop", *_both("cont", "c,f5", "C", "run_to_stop"), word="stop"),
             _group("ten rows", ("pane.pagedown", "pagedown", "rows(10)"), ("pane.pageup", "pageup", "rows(-10)")),
         ),
     ),
@@ -134,6 +134,7 @@ SECTIONS = (
         "Leave",
         (
             _group("all ranks; the next rank", ("ranks", "r", "ranks"), ("ranks.next", "R", "next_rank")),
+            _group("all commands", ("commands", "colon,ctrl+p", "commands")),
             _group("this page", ("help", "question_mark,f1", "help"), word="help"),
             _group("close; quit", ("quit", "q,ctrl+q", "leave"), ("close", "escape", "close"), word="quit"),
         ),

@@ -39,6 +39,8 @@ class View:
     marks: tuple[Marks, ...] = ()
     stops: frozenset[tuple[str, int]] = frozenset()
     """The lines, by their files, that have a stop."""
+    hint: str = ""
+    """What is said unasked, in a row of its own."""
     hints: tuple[tuple[str, str], ...] = ()
     message: str = ""
     alarm: bool = False
@@ -48,12 +50,17 @@ class View:
 
 def picture(moment: Moment, width: int, height: int, view: View, theme: Theme) -> list[Row]:
     """Exactly `height` rows of exactly `width` cells."""
-    zoomed = view.focus if view.zoomed else None
-    boxes = regions(width, height, events=view.events, zoomed=zoomed, lecture=view.lecture)
+    boxes = boxes_of(width, height, view)
     if not boxes:
         return too_small(moment, width, height, theme)
     parts = [(box, pane(name, moment, box, view, theme)) for name, box in boxes.items()]
     return [row_at(y, parts, width) for y in range(height)]
+
+
+def boxes_of(width: int, height: int, view: View) -> dict[str, Box]:
+    """Where each pane stands in this view."""
+    zoomed = view.focus if view.zoomed else None
+    return regions(width, height, events=view.events, zoomed=zoomed, lecture=view.lecture, hint=bool(view.hint))
 
 
 def pane(name: str, moment: Moment, box: Box, view: View, theme: Theme) -> list[Row]:
@@ -62,6 +69,8 @@ def pane(name: str, moment: Moment, box: Box, view: View, theme: Theme) -> list[
         return header.build(moment, box.width, 1, theme)
     if name == "timeline":
         return timeline.build(moment, box.width, box.height, theme, marks=view.marks)
+    if name == "hint":
+        return [fit([Segment(f" {safe(view.hint)}  (Esc: not again)", theme.brand)], box.width, theme.brand)]
     if name == "hints":
         return [status(view, box.width, theme)]
     body = BODIES[name]

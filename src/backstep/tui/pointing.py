@@ -8,8 +8,8 @@ from textual.events import Click, MouseDown, MouseMove, MouseScrollDown, MouseSc
 
 from backstep.tui.canvas import Canvas
 from backstep.tui.paging import Paging
-from backstep.tui.picture import View
-from backstep.tui.regions import Box, regions
+from backstep.tui.picture import View, boxes_of
+from backstep.tui.regions import Box
 from backstep.view import timeline
 from backstep.view.rows import tag_at
 
@@ -31,6 +31,10 @@ class Pointing(Paging):
         raise NotImplementedError
 
     def switch_line(self, file: str, line: int) -> None:
+        raise NotImplementedError
+
+    def shown_view(self) -> View:
+        """The view with what is said unasked."""
         raise NotImplementedError
 
     def on_click(self, event: Click) -> None:
@@ -98,8 +102,7 @@ class Pointing(Paging):
         return free and at is not None and at[0] == "timeline" and y < at[1].y + at[1].height - 1
 
     def _pane_at(self, x: int, y: int) -> tuple[str, Box] | None:
-        zoomed = self.view.focus if self.view.zoomed else None
-        boxes = regions(*self.size, events=self.view.events, zoomed=zoomed, lecture=self.view.lecture)
+        boxes = boxes_of(*self.size, self.shown_view())
         for pane, box in boxes.items():
             if box.x <= x < box.x + box.width and box.y <= y < box.y + box.height:
                 return pane, box

@@ -16,14 +16,17 @@ class Box(NamedTuple):
 
 PANES = ("source", "graph", "chain", "tensors", "events")
 SMALLEST = (40, 12)
+HINTED = 18
+"""Rows of a screen that has one for a hint."""
 
 
 def regions(
-    width: int, height: int, *, events: bool = False, zoomed: str | None = None, lecture: bool = False
-) -> dict[str, Box]:
+    width: int, height: int, *, events: bool = False, zoomed: str | None = None, lecture: bool = False,
+    hint: bool = False,
+) -> dict[str, Box]:  # fmt: skip
     """The boxes of the Debug view, or of the Lecture view, which has the graph and the chain rule over its width.
 
-    `events` puts Events in Graph's place where there is no room for both.
+    `events` puts Events in Graph's place where there is no room for both; `hint` asks for a row under the timeline.
     """
     if width < SMALLEST[0] or height < SMALLEST[1]:
         return {}
@@ -34,6 +37,9 @@ def regions(
         "timeline": Box(0, 1, width, timeline),
         "hints": Box(0, height - 1, width, 1),
     }
+    if hint and height >= HINTED:
+        boxes["hint"] = Box(0, top, width, 1)
+        top += 1
     body = Box(0, top, width, height - top - 1)
     if zoomed is not None:
         return {**boxes, zoomed: body}

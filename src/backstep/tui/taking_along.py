@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
 import numpy as np
 
 from backstep.replay.moment import Moment
@@ -86,9 +85,7 @@ class TakingAlong(Choosing):
         return taking.markdown(self.cursor.moment())
 
     def _iteration(self) -> str:
-        first, last = self.cursor.moment().iteration_span
-        lines = (msgspec.json.encode(self.trace.event(at).as_dict()).decode() for at in range(first, last + 1))
-        return "\n".join(lines) + "\n"
+        return taking.iteration(self.cursor.moment())
 
     def _write_array(self) -> None:
         found = taking.target(self.cursor.moment())

@@ -24,7 +24,7 @@ def build(hints: Sequence[Hint], width: int, height: int, theme: Theme) -> list[
         piece = _hint(hint, theme)
         if hint[0] in LASTING:
             continue
-        if width_of(left) + width_of(piece) + width_of(right) > width:
+        if 1 + width_of(left) + width_of(piece) + width_of(right) > width:
             break
         left += piece
     row = join([Segment(" ", theme.bar), *left], right, width, theme.bar)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -141,6 +142,13 @@ def python(moment: Moment) -> str:
         return "\n".join([*lines, f"event = trace.event({moment.position})"])
     name = moment.trace.leaves.get(tensor, tensor)
     return "\n".join([*lines, f"value = trace.tensor({name!r}).at({moment.position})"])
+
+
+def iteration(moment: Moment) -> str:
+    """The events of the iteration around now, a JSON object a line."""
+    first, last = moment.iteration_span
+    events = (moment.trace.event(at).as_dict() for at in range(first, last + 1))
+    return "".join(f"{json.dumps(event, ensure_ascii=False)}\n" for event in events)
 
 
 def location(moment: Moment) -> str:
