@@ -132,7 +132,7 @@ def test_the_screen_shows_ranks_side_by_side(by_hand: Path):
             position = next(event.position for event in ranks[0].find(kind="grad_write"))
             app = App(ranks[0], position, others=ranks[1:])
             async with app.run_test(size=(120, 40)) as pilot:
-                await pilot.press("r")
+                await pilot.press("R")
                 await pilot.pause()
                 text = "\n".join("".join(s.text for s in strip) for strip in app.canvas.strips)
                 assert "rank 0 of 2  #" in text and "rank 1 of 2  #" in text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -24,6 +24,7 @@ from backstep.tui.looking import Looking
 from backstep.tui.overlay import Overlay, over
 from backstep.tui.picture import View, picture
 from backstep.tui.picturing import Picturing
+from backstep.tui.playing import Playing
 from backstep.tui.pointing import Pointing
 from backstep.tui.prompting import Prompting
 from backstep.tui.regions import PANES, regions
@@ -43,7 +44,7 @@ class LiveRun(Protocol):
     def running(self) -> bool: ...
 
 
-class App(Stopping, Prompting, Picturing, Judging, Looking, Pointing, TakingAlong, Commands):
+class App(Playing, Stopping, Prompting, Picturing, Judging, Looking, Pointing, TakingAlong, Commands):
     """The Debug view of a trace. Its result is `run` or `stop` when a running script was decided about."""
 
     BINDINGS = bindings()  # type: ignore[assignment]
@@ -65,7 +66,6 @@ class App(Stopping, Prompting, Picturing, Judging, Looking, Pointing, TakingAlon
         self.cursor = Cursor(trace, opening_position(trace, live) if position is None else position)
         self.view = View(lecture=lecture)
         self._live_run = live
-        self._following = False
         self._asking = False
         self._loop_of_app: asyncio.AbstractEventLoop | None = None
         self._leaving = False
@@ -108,7 +108,8 @@ class App(Stopping, Prompting, Picturing, Judging, Looking, Pointing, TakingAlon
             return self.view
         hint = self.hint()
         return replace(
-            self.view, hint=hint[1] if hint else "", hints=hints_at(self.cursor.moment(), self.sections)
+            self.view, hint=hint[1] if hint else "", hints=hints_at(self.cursor.moment(), self.sections),
+            whole=self.cursor.whole,
         )  # fmt: skip
 
     def recolour(self) -> None:
@@ -147,69 +148,6 @@ class App(Stopping, Prompting, Picturing, Judging, Looking, Pointing, TakingAlon
         elif grown:
             self.canvas.invalidate()
 
-    def _newest(self) -> str | None:
-        """The start of the newest iteration; the last event where there are none."""
-        self.cursor.last()
-        self.cursor.iteration(-1)
-        return None
-
-    # motion
-
-    def _move(self, motion: Callable[[], str | None]) -> None:
-        """A motion; one that goes back in time stops the following."""
-        if not len(self.trace):
-            return
-        before = self.cursor.position
-        try:
-            reason = motion()
-        except (TraceError, *DAMAGE) as error:
-            self._show(f"✗ {error}", alarm=True)
-            return
-        if self.cursor.position < before:
-            self._following = False
-        self._show(reason)
-
-    def action_step(self, direction: int) -> None:
-        if self.probing(0, direction):
-            return
-        self._move(lambda: self.cursor.step(direction))
-
-    def action_phase(self, direction: int) -> None:
-        self._move(lambda: self.cursor.phase(direction))
-
-    def action_iteration(self, direction: int) -> None:
-        self._move(lambda: self.cursor.iteration(direction))
-
-    def action_epoch(self, direction: int) -> None:
-        self._move(lambda: self.cursor.epoch(direction))
-
-    def action_twin(self) -> None:
-        self._move(self.cursor.twin)
-
-    def action_first(self) -> None:
-        self._following = False
-        self._move(self.cursor.first)
-
-    def action_last(self) -> None:
-        if not self.trace.running:
-            self._move(self.cursor.last)
-            return
-        self._move(self._newest)
-        self._following = True
-        self._show("following the newest iteration; a motion back stops that")
-
-    def action_rows(self, count: int) -> None:
-        if self.probing(count, 0) or self.paged(count):
-            return
-        if self.view.focus == "events":
-            self._move(lambda: self._by_rows(count))
-        else:
-            self._show("these keys move in Events (5); every other pane follows the moment")
-
-    def _by_rows(self, count: int) -> str | None:
-        target = max(0, min(len(self.trace) - 1, self.cursor.position + count))
-        return "no more events" if target == self.cursor.position else self.cursor.goto(target)
-
     # panes and pages
 
     def action_focus_pane(self, pane: str) -> None:
@@ -242,8 +180,8 @@ class App(Stopping, Prompting, Picturing, Judging, Looking, Pointing, TakingAlon
         self._show()
 
     def action_next_rank(self) -> None:
-        """The same event of the next rank."""
-        if len(self.ranks) == 1:
+        """All ranks side by side; there, the same event of the next rank."""
+        if len(self.ranks) == 1 or self._page != "ranks":
             self.action_ranks()
             return
         here = self.ranks.index(self.trace)
@@ -257,6 +195,7 @@ class App(Stopping, Prompting, Picturing, Judging, Looking, Pointing, TakingAlon
         self._page, self._asking = None, False
         if not closed:
             self.close_hint()
+            self.deselect()
         self._show()
 
     def action_leave(self) -> None:
@@ -281,6 +220,8 @@ class App(Stopping, Prompting, Picturing, Judging, Looking, Pointing, TakingAlon
             return self._asking
         if action in LISTED:
             return self.is_listing and not self._asking
+        if action == "play" and self.is_listing:
+            return False
         return not self._asking or action in ("close", "leave")
 
     def action_answer(self, decision: str) -> None:

@@ -9,9 +9,11 @@ from typing import Any
 from rich.segment import Segment
 
 from backstep.replay.moment import Moment
+from backstep.replay.selection import Selection
+from backstep.replay.tree import Scope
 from backstep.tui.prompt import Prompt, prompt_row
 from backstep.tui.regions import Box, regions
-from backstep.view import chain, events, graph, header, hints, source, tensors, timeline
+from backstep.view import chain, events, graph, header, hints, source, tensors, timeline, whole
 from backstep.view.marks import Marks
 from backstep.view.rows import Row, fill_rows, fit, safe
 from backstep.view.theme import Theme
@@ -44,6 +46,14 @@ class View:
     hints: tuple[tuple[str, str], ...] = ()
     message: str = ""
     alarm: bool = False
+    whole: Scope | None = None
+    """The scope that is meant as a whole, if one is."""
+    selected: Selection | None = None
+    """The tensor, or gradient, that was chosen to be followed."""
+    term: int = 0
+    """Which of the inputs the Chain rule begins with."""
+    playing: str = ""
+    """How fast it plays, if it does."""
     prompt: Prompt | None = None
     """The question that is open in the last row."""
 
@@ -66,21 +76,45 @@ def boxes_of(width: int, height: int, view: View) -> dict[str, Box]:
 def pane(name: str, moment: Moment, box: Box, view: View, theme: Theme) -> list[Row]:
     """The rows of one region."""
     if name == "header":
-        return header.build(moment, box.width, 1, theme)
+        return header.build(moment, box.width, 1, theme, playing=view.playing)
     if name == "timeline":
         return timeline.build(moment, box.width, box.height, theme, marks=view.marks)
     if name == "hint":
         return [fit([Segment(f" {safe(view.hint)}  (Esc: not again)", theme.brand)], box.width, theme.brand)]
     if name == "hints":
         return [status(view, box.width, theme)]
+    if name == "chain" and view.whole is not None:
+        top = whole.title(moment, view.whole, box.width, theme)
+        return [
+            focused(top, theme) if name == view.focus else top,
+            *whole.build(moment, view.whole, box.width, box.height - 1, theme),
+        ]
     body = BODIES[name]
-    options: dict[str, Any] = {"spine": view.spine, "fold": view.fold} if name == "graph" else {}
-    title: Row = body.title(moment, box.width, theme, **options)
-    options = {"stops": view.stops} if name == "source" else options
+    of_title, of_rows = options_of(name, view)
+    title: Row = body.title(moment, box.width, theme, **of_title)
     if name == view.focus:
-        title = [Segment(s.text, (s.style or theme.rule) + theme.key) if s.text.strip(" ─") else s for s in title]
-    rows: list[Row] = body.build(moment, box.width, box.height - 1, theme, **options)
+        title = focused(title, theme)
+    rows: list[Row] = body.build(moment, box.width, box.height - 1, theme, **of_title, **of_rows)
     return [title, *rows]
+
+
+def options_of(name: str, view: View) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a pane is told beside the moment: for its title and its rows, and for its rows alone."""
+    match name:
+        case "graph":
+            return {"spine": view.spine, "fold": view.fold}, {}
+        case "source":
+            return {}, {"stops": view.stops}
+        case "chain":
+            return {}, {"term": view.term}
+        case "tensors":
+            return {"selected": view.selected}, {}
+    return {}, {}
+
+
+def focused(title: Row, theme: Theme) -> Row:
+    """The title of the pane that the keys are for."""
+    return [Segment(s.text, (s.style or theme.rule) + theme.key) if s.text.strip(" ─") else s for s in title]
 
 
 def status(view: View, width: int, theme: Theme) -> Row:

@@ -252,4 +252,3 @@ class Stopping(Prompting, Explaining):
 
         self._page = None
         self.ask("stop at", self._tell_stop, accept, prefilled=one.search.stop.text, examples=EXAMPLES)
-

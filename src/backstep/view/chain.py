@@ -52,9 +52,11 @@ def heading(event: Event) -> str:
     return event.kind
 
 
-def build(moment: Moment, width: int, height: int, theme: Theme, *, drawn: bool = True) -> list[Row]:
-    """Exactly `height` rows of exactly `width` cells, the important ones first; without colours nothing is drawn."""
-    pen = Pen(moment, width, height, theme, drawn)
+def build(moment: Moment, width: int, height: int, theme: Theme, *, drawn: bool = True, term: int = 0) -> list[Row]:
+    """Exactly `height` rows of exactly `width` cells, the important ones first; without colours nothing is drawn.
+
+    A backward step begins with its input number `term`, counted on from the first again after the last."""
+    pen = Pen(moment, width, height, theme, drawn, term)
     rows = unfolded(forms(pen, moment.event), pen.width, height)
     return fill_rows([[Segment(" "), *row] for row in rows], width, height)
 

@@ -36,13 +36,19 @@ NAMES = (LONGEST, 48, 36, 24)
 
 def backward(pen: Pen, event: BackwardEvent) -> list[Row]:
     told = fitting(pen, event)
-    live = [story for story in told if story.edge.needed]
+    live = turned([story for story in told if story.edge.needed], pen.term)
     dead = [story for story in told if not story.edge.needed]
     rows = live_edges(pen, event, live, min(2, len(dead)))
     rows += sentence(pen, event, live)
     rows += way_so_far(pen, event, live[0]) if live else []
     rows += [not_needed(pen, story) for story in dead]
     return rows or [[pen.say(event.why or "no gradient leaves this node", pen.theme.dim)]]
+
+
+def turned(live: list[EdgeStory], term: int) -> list[EdgeStory]:
+    """The inputs from number `term` on, then those before it."""
+    first = term % len(live) if live else 0
+    return [*live[first:], *live[:first]]
 
 
 def fitting(pen: Pen, event: BackwardEvent) -> list[EdgeStory]:
@@ -66,7 +72,7 @@ def live_edges(pen: Pen, event: BackwardEvent, live: Sequence[EdgeStory], below:
     if not live:
         return []
     rest = pen.placed([line for story in live[1:] for line in edge(pen, event, story)])
-    place = f"   input 1 of {len(live)}" if rest else ""
+    place = f"   input {pen.term % len(live) + 1} of {len(live)}" if rest else ""
     head = wrap(
         [
             pen.say(live[0].equation, pen.theme.strong),

@@ -26,9 +26,9 @@ class Part:
     rank: int
 
 
-def build(moment: Moment, width: int, height: int, theme: Theme) -> list[Row]:
-    """The header: the crumb on the left, the state and the position on the right."""
-    crumb, state = _crumb(moment, theme), _state(moment, theme)
+def build(moment: Moment, width: int, height: int, theme: Theme, *, playing: str = "") -> list[Row]:
+    """The header: the crumb on the left, the state and the position on the right; `playing` is how fast it plays."""
+    crumb, state = _crumb(moment, theme), _state(moment, theme, playing)
     arrow, blank = Segment(" › ", theme.bar + theme.dim), Segment(" ", theme.bar)
     op = [arrow, *tagged([], go="step"), Segment(op_name(moment.event), theme.bar + theme.strong)]
     for rank in range(DISPENSABLE, ALWAYS - 1, -1):
@@ -57,8 +57,8 @@ def _crumb(moment: Moment, theme: Theme) -> list[Part]:
     return parts
 
 
-def _state(moment: Moment, theme: Theme) -> list[Part]:
-    mark, word, color = _status(moment, theme)
+def _state(moment: Moment, theme: Theme, playing: str) -> list[Part]:
+    mark, word, color = ("▶", playing, theme.good) if playing else _status(moment, theme)
     style = theme.bar + color
     return [
         Part([Segment(mark, style)], ALWAYS),

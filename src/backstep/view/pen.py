@@ -26,13 +26,16 @@ LONGEST_NAME = 32
 class Pen:
     """Writes one moment: what all the forms share."""
 
-    def __init__(self, moment: Moment, width: int, height: int, theme: Theme, drawn: bool = True) -> None:
+    def __init__(
+        self, moment: Moment, width: int, height: int, theme: Theme, drawn: bool = True, term: int = 0
+    ) -> None:  # fmt: skip
         self.moment = moment
         self.trace = moment.trace
         self.width = width - 1
         self.height = height
         self.theme = theme
         self.drawn = drawn
+        self.term = term
 
     def say(self, text: str, style: Style | None = None) -> Segment:
         return Segment(safe(text), style or self.theme.text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from rich.cells import cell_len
@@ -11,6 +11,7 @@ from rich.segment import Segment
 from rich.style import Style
 
 from backstep.replay.moment import GradKind, GradState, Moment
+from backstep.replay.selection import Selection
 from backstep.trace.batch import GRAD, KIND_CODE, VALUE
 from backstep.trace.event import BackwardEvent, ForwardEvent, Value
 from backstep.trace.memo import per_trace
@@ -48,24 +49,28 @@ class Line:
     spread: str = ""
     here: bool = False
     tensor: int = -1
+    chosen: bool = False
 
 
-def title(moment: Moment, width: int, theme: Theme) -> Row:
-    return title_row(4, "Tensors", "after this event", width, theme)
+def title(moment: Moment, width: int, theme: Theme, *, selected: Selection | None = None) -> Row:
+    note = "after this event" if selected is None else f"{selected} is followed, Esc ends that"
+    return title_row(4, "Tensors", note, width, theme)
 
 
-def build(moment: Moment, width: int, height: int, theme: Theme) -> list[Row]:
-    """Exactly `height` rows of exactly `width` cells."""
-    lines = lines_of(moment, max(0, height - 1), theme)
+def build(
+    moment: Moment, width: int, height: int, theme: Theme, *, selected: Selection | None = None
+) -> list[Row]:  # fmt: skip
+    """Exactly `height` rows of exactly `width` cells; the row of what is selected is among them."""
+    lines = lines_of(moment, max(0, height - 1), theme, selected)
     shapes = max((cell_len(line.texts[VALUE_COLUMN]) for line in lines if line.spread), default=0)
     blank = [at for at in range(len(HEADS)) if not any(line.texts[at] for line in lines)]
     columns = columns_for(needs_of(lines, shapes), width - MARK, blank)
     heads = Line(HEADS, (theme.dim,) * len(HEADS))
     rows = [[Segment(" " * MARK), *cells(heads, columns, shapes)]]
     for line in lines:
-        mark = Segment("▸ " if line.here else "  ", theme.key)
+        mark = Segment("● " if line.chosen else "▸ " if line.here else "  ", theme.key)
         row = tagged([mark, *cells(line, columns, shapes)], tensor=line.tensor)
-        rows.append(lit(fit(row, width), theme.selected) if line.here else row)
+        rows.append(lit(fit(row, width), theme.selected) if line.here or line.chosen else row)
     return fill_rows(rows, width, height)
 
 
@@ -111,17 +116,32 @@ def cells(line: Line, columns: list[int], shapes: int) -> Row:
 # rows
 
 
-def lines_of(moment: Moment, room: int, theme: Theme) -> list[Line]:
-    """Parameters, then what this iteration made; both around what the event is about."""
+def lines_of(moment: Moment, room: int, theme: Theme, selected: Selection | None = None) -> list[Line]:
+    """Parameters, then what this iteration made; both around what is selected, or else what the event is about."""
     target = target_of(moment)
     leaves, values = list(moment.leaves), values_of_iteration(moment)
     made = [value.tensor for value in values]
-    for_values = min(len(values), room // 3 if target in made and len(leaves) > 1 else 0)
-    shown = around(leaves, leaf_in_focus(moment), room - for_values)
+    chosen = None if selected is None else row_of(moment, selected, values)
+    center = target if chosen is None else chosen
+    for_values = min(len(values), room // 3 if center in made and len(leaves) > 1 else 0)
+    shown = around(leaves, leaf_in_focus(moment) if center not in leaves else center, room - for_values)
     lines = [leaf_line(moment, leaf, theme, leaf == target) for leaf in shown]
-    for index in around(list(range(len(values))), made.index(target) if target in made else None, room - len(lines)):
+    for index in around(list(range(len(values))), made.index(center) if center in made else None, room - len(lines)):
         lines.append(value_line(moment, values[index], theme, made[index] == target))
-    return lines
+    return [replace(line, chosen=line.tensor == chosen) for line in lines] if chosen is not None else lines
+
+
+def row_of(moment: Moment, selected: Selection, values: Sequence[Value]) -> int | None:
+    """The tensor that is now what was selected: a leaf stays, any other value is made anew under its name."""
+    if selected.tensor in moment.trace.leaves:
+        return selected.tensor
+    return next((value.tensor for value in values if value.name == selected.name), None)
+
+
+def listed(moment: Moment) -> list[tuple[int, str]]:
+    """All tensors that can be selected, with their names, in the order of the rows."""
+    leaves = [(leaf, moment.trace.leaves[leaf]) for leaf in moment.leaves]
+    return [*leaves, *((value.tensor, value.name) for value in values_of_iteration(moment))]
 
 
 def around(numbers: list[int], target: int | None, room: int) -> list[int]:
