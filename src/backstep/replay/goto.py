@@ -88,16 +88,15 @@ def _backward_of(trace: Trace, name: str) -> Wanted:
 
 
 def _tensor(trace: Trace, text: str) -> Selection | None:
-    """A tensor or its gradient by name; None where there is none of that name."""
-    for name, field in ((text, VALUE), (text.removesuffix(".grad"), GRAD)):
-        if field == GRAD and name == text:
-            continue
+    """A tensor or its gradient by name, leaves first; None where there is none of that name."""
+    forms = [(text, VALUE)]
+    if text.endswith(".grad"):
+        forms.append((text.removesuffix(".grad"), GRAD))
+    for name, field in forms:
         for number, leaf in trace.leaves.items():
             if leaf == name:
                 return Selection(number, name, field)
-        if name in trace.strings and name:
-            return Selection(-1, name, field)
-    return None
+    return next((Selection(-1, name, field) for name, field in reversed(forms) if name and name in trace.strings), None)
 
 
 def nearest(trace: Trace, name: str) -> str:
