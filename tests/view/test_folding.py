@@ -16,6 +16,7 @@ from backstep.view.ops import ops_of
 from backstep.view.rows import tag_at, text_of
 from backstep.view.scopes import Scope, scopes_of
 from backstep.view.spine import spine_of
+from backstep.view.spine_columns import needs_of, widths
 from backstep.view.theme import DARK
 from tests.view.traces import GraphTrace
 
@@ -64,7 +65,7 @@ def recurrent(tmp_path_factory: pytest.TempPathFactory) -> Trace:
 
 def shown(trace: Trace, position: int, fold: int | None, width: int = 70) -> list[str]:
     rows = graph.build(Moment(trace, position), width, 40, DARK, spine=True, fold=fold)
-    names = graph.widths(width, graph.needs_of(trace, 0, len(trace) - 1, 6)).name
+    names = widths(width, needs_of(trace, 0, len(trace) - 1, 6)).name
     return [line[:names].rstrip() for line in text_of(rows).split("\n")[1:] if line]
 
 
@@ -78,7 +79,7 @@ def test_a_loop_over_modules_is_the_modules(stack: Trace) -> None:
 def test_only_the_way_to_now_is_open(stack: Trace) -> None:
     drawn = shown(stack, 4, 0)
     assert drawn[0] == "○ x" and drawn[1] == "◆   ▸ blocks.0 → x 3 ops"
-    assert "│ ▾ blocks.1" in drawn and "│ ▾ blocks.1.mlp" in drawn
+    assert "│ ▾ blocks.1" in drawn and "│ ▾ mlp" in drawn
     assert "◇   ▸ blocks.2 → x 3 ops" in drawn
     assert sum("weight" in line for line in drawn) == 3, "the parameters of what is folded are folded into it"
 

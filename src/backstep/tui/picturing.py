@@ -37,7 +37,7 @@ class Picturing(Explaining):
         if not len(self.trace):
             return
         if self._page == PAGE:
-            self.ask("show", self._told, self._accepted, examples="x   x[0:5]   [..., 0]   [::2, -1]")
+            self.ask("show", self._tell_part, self._accept_part, examples="x   x[0:5]   [..., 0]   [::2, -1]")
             return
         self._tensor, self._part, self._cell = None, WHOLE, (0, 0)
         self.toggle(PAGE)
@@ -49,7 +49,7 @@ class Picturing(Explaining):
         if tensor is None:
             return Overlay(PAGE, ([Segment("this event is about no tensor", self.palette.dim)],))
         size = min(WIDEST, width - 6), height - 4
-        part = self._part if self._fits(tensor) else WHOLE
+        part = self._part if self._fits_part(tensor) else WHOLE
         rows = tensor_page.build(moment, tensor, part, self._cell, *size, self.palette)
         name = tensor_page.title(moment, tensor, size[0] - 40)
         return Overlay(f"{name}: arrows move, T another or a part", tuple(rows))
@@ -69,35 +69,35 @@ class Picturing(Explaining):
     def _shown_tensor(self) -> int | None:
         return tensor_page.subject(self.cursor.moment()) if self._tensor is None else self._tensor
 
-    def _shape(self, tensor: int) -> tuple[int, ...]:
+    def _shape_of(self, tensor: int) -> tuple[int, ...]:
         shown = tensor_page.pictures(self.cursor.moment(), tensor, WHOLE)
         return next((picture.shape for picture in shown if picture.dtype), ())
 
-    def _fits(self, tensor: int) -> bool:
+    def _fits_part(self, tensor: int) -> bool:
         try:
-            slices.shape_of(self._shape(tensor), self._part)
+            slices.shape_of(self._shape_of(tensor), self._part)
         except BadSlice:
             return False
         return True
 
-    def _read(self, text: str) -> tuple[int | None, Slice, tuple[int, ...]]:
+    def _read_part(self, text: str) -> tuple[int | None, Slice, tuple[int, ...]]:
         """The tensor, the part, and its shape."""
         named, part = slices.named(text, tensor_page.known_names(self.cursor.moment()))
         tensor = named if named is not None else self._shown_tensor()
         if tensor is None:
             raise BadSlice("no tensor is shown: give a name")
-        return named, part, slices.shape_of(self._shape(tensor), part)
+        return named, part, slices.shape_of(self._shape_of(tensor), part)
 
-    def _told(self, text: str) -> Answer:
+    def _tell_part(self, text: str) -> Answer:
         try:
-            _, _, shape = self._read(text)
+            _, _, shape = self._read_part(text)
         except BadSlice as wrong:
             return Answer(str(wrong), good=False)
         return Answer(shape_text(shape) or "a single number")
 
-    def _accepted(self, text: str) -> str | None:
+    def _accept_part(self, text: str) -> str | None:
         try:
-            named, part, _ = self._read(text)
+            named, part, _ = self._read_part(text)
         except BadSlice as wrong:
             return str(wrong)
         self._tensor, self._part, self._cell = self._tensor if named is None else named, part, (0, 0)

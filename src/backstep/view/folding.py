@@ -9,7 +9,7 @@ from itertools import groupby
 from backstep.trace.memo import per_trace
 from backstep.trace.trace import Trace
 from backstep.view.ops import ops_of
-from backstep.view.scopes import LOOP, PASS, Scope, scopes_of
+from backstep.view.scopes import LOOP, MODULE, PASS, Scope, scopes_of
 
 OPEN_UP_TO = 40
 """Ops and inputs of a graph that is shown unfolded when nothing else is asked for."""
@@ -60,9 +60,10 @@ def lines_of(
 
 
 def _within(
-    scopes: Sequence[Scope], first: int, last: int, level: int, way: set[tuple[int, int]], headed: bool
-) -> Iterator[Line]:
-    """The rows of a run of ops and of the scopes in it."""
+    scopes: Sequence[Scope], first: int, last: int, level: int, way: set[tuple[int, int]], headed: bool,
+    around: str = "",
+) -> Iterator[Line]:  # fmt: skip
+    """The rows of a run of ops and of the scopes in it, which lie in the module `around`."""
     at = first
     for scope in _merged(scopes, level, way):
         yield from (Line(op, 1) for op in range(at, scope.first))
@@ -71,10 +72,11 @@ def _within(
             yield Line(scope.first, 1)
         elif level > 0 or (scope.first, scope.last) in way:
             if headed and scope.kind != LOOP:
-                yield Line(scope.first, 0, label_of(scope))
-            yield from _within(scope.inner, scope.first, scope.last, level - 1, way, headed)
+                yield Line(scope.first, 0, label_of(scope).removeprefix(f"{around}."))
+            inside = scope.label if scope.kind == MODULE else around
+            yield from _within(scope.inner, scope.first, scope.last, level - 1, way, headed, inside)
         else:
-            yield Line(scope.first, scope.count, label_of(scope))
+            yield Line(scope.first, scope.count, label_of(scope).removeprefix(f"{around}."))
     yield from (Line(op, 1) for op in range(at, last + 1))
 
 

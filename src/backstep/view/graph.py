@@ -3,8 +3,6 @@ one upwards."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
@@ -12,96 +10,27 @@ from rich.style import Style
 from backstep.replay.moment import GradKind, Moment
 from backstep.replay.runs import runs_of
 from backstep.trace.event import Value
-from backstep.trace.memo import per_trace
 from backstep.trace.trace import Trace
 from backstep.view import boxes
-from backstep.view.brief import BINS, figures, shape
+from backstep.view.brief import figures, shape
 from backstep.view.carried import arrived_at, has_run_backward, in_transit, is_leaf, value_of
 from backstep.view.folding import level_shown, levels_of, lines_of, way_to
 from backstep.view.glyphs import glyph
-from backstep.view.numbers import shape_text
 from backstep.view.ops import ops_of
 from backstep.view.rows import Row, fill_rows, fit, is_path, lit, safe, shortened, tagged, width_of
 from backstep.view.spine import Spine, SpineRow, block_around, spine_of
+from backstep.view.spine_columns import ARROW, NARROW, Widths, indent, needs_of, widths
 from backstep.view.theme import Theme
 from backstep.view.title import title_row
 from backstep.view.window import thumb, top_of_window
 
 RAN, TO_RUN, OUTSIDE, UNKNOWN, STALE = "◆", "◇", "○", "·", "~"
 OPEN, FOLDED = "▾", "▸"
-ARROW = " → "
-NARROW = 56
-NUMBER, LISTED = 9, 12
-"""Cells of a number and of a few of them, with the blank after it; a shape may need more."""
-GRAD, GRAD_NARROW = 15, 14
-"""Cells of a gradient: its sign, its norm and its count."""
-SPREAD = BINS + 1
-"""Cells of a histogram and the blank beside it."""
-LONGEST_SHAPE = 14
 SHORTEST = 6
 """An op is cut to no fewer cells."""
-NAME, NAMES, LONGEST_NAME = 16, 36, 44
-"""Cells of the names: at the least, before histograms get room, at the most."""
 BLANK = Segment(" ")
 BOLD = Style(bold=True)
 VALUE_KINDS = frozenset({"forward", "update"})
-
-
-@dataclass(frozen=True, slots=True)
-class Needs:
-    """Cells that the names and the shapes of a spine take."""
-
-    name: int
-    shape: int
-
-
-@dataclass(frozen=True, slots=True)
-class Widths:
-    """Cells of the three columns, and where in the last two the histogram starts: 0 where there is no room for one."""
-
-    name: int
-    value: int
-    grad: int
-    value_spread: int = 0
-    grad_spread: int = 0
-
-
-def widths(width: int, needs: Needs) -> Widths:
-    """How a pane's width is shared out: first the names, then the values' histograms, then those of the gradients."""
-    shape_ = needs.shape + 1
-    if width < NARROW:
-        spare = width - needs.name - GRAD
-        value = min(max(NUMBER, shape_, min(spare, LISTED)), width // 3)
-        grad = min(GRAD if spare >= value else GRAD_NARROW, width * 3 // 8)
-        return Widths(width - value - grad, value, grad)
-    plain, start = max(NUMBER, shape_), max(NUMBER - 1, shape_)
-    for value, more in ((start + SPREAD, SPREAD), (start + SPREAD, 0), (plain, 0)):
-        name = width - value - GRAD - more
-        if name >= min(needs.name, NAMES):
-            break
-    name = min(max(NAME, name), LONGEST_NAME)
-    return Widths(name, value, width - name - value, start if value > plain else 0, GRAD if more else 0)
-
-
-@per_trace(24)
-def needs_of(trace: Trace, first: int, last: int, lanes: int) -> Needs:
-    """What the rows of a spine need: of all of them, so that the columns stand still while one steps."""
-    spine = spine_of(trace, first, last, lanes)
-    names = [_name_width(trace, spine, row) for row in spine.rows]
-    shapes = [len(shape_text(trace.metas[row.meta].shape)) for row in spine.rows if row.meta >= 0]
-    return Needs(max(names, default=0), min(LONGEST_SHAPE, max(shapes, default=0)))
-
-
-def _name_width(trace: Trace, spine: Spine, row: SpineRow) -> int:
-    name = cell_len(safe(trace.name(row.tensor, row.name))) if row.tensor >= 0 else 0
-    if not row.is_op:
-        return len(row.lanes) + 1 + name + 1
-    return _indent(spine) + cell_len(safe(row.op)) + (len(ARROW) + name if name else 0) + 1
-
-
-def _indent(spine: Spine) -> int:
-    """The cell where the names of ops start."""
-    return max(3, spine.width) + 1
 
 
 def title(moment: Moment, width: int, theme: Theme, *, spine: bool = False, fold: int | None = None) -> Row:
@@ -219,12 +148,12 @@ class _Drawing:
         if not row.is_op:
             style = theme.strong if row.tensor in trace.leaves else theme.dim
             return [*lanes, Segment(f" {shortened(name, self.columns.name - len(row.lanes) - 2)}", style)]
-        indent = " " * (_indent(self.spine) - len(row.lanes))
+        blank = " " * (self._indent(row) - len(row.lanes))
         style = theme.strong if ran or current else theme.dim
         op = f"{FOLDED} {safe(row.op)}" if row.folded else safe(row.op)
         target = Segment(self._target(row, op, name), theme.text if ran else theme.dim)
-        op = self._op(op, cell_len(target.text))
-        named = [*lanes, Segment(indent + op, style), target]
+        op = self._op(row, op, cell_len(target.text))
+        named = [*lanes, Segment(blank + op, style), target]
         aside = self._aside(row, current)
         if not aside or width_of(named) + cell_len(aside) >= self.columns.name:
             return named
@@ -232,15 +161,19 @@ class _Drawing:
 
     def _target(self, row: SpineRow, op: str, name: str) -> str:
         """What the result is called; an expression only where all of it can be read."""
-        room = self.columns.name - 1 - _indent(self.spine)
+        room = self.columns.name - 1 - self._indent(row)
         told = f"{ARROW}{name}" if name else ""
         if row.folded:
             room -= cell_len(self._aside(row, False))
         return told if name and (cell_len(op + told) <= room or (is_path(name) and not row.folded)) else ""
 
-    def _op(self, op: str, target: int) -> str:
+    def _indent(self, row: SpineRow) -> int:
+        """The cell where the name of an op starts: all in a column, unless room is tight."""
+        return len(row.lanes) + 1 if self.columns.tight else indent(self.spine)
+
+    def _op(self, row: SpineRow, op: str, target: int) -> str:
         """The name of an op, cut when that lets its result be read in full."""
-        room = self.columns.name - 1 - _indent(self.spine) - target
+        room = self.columns.name - 1 - self._indent(row) - target
         if SHORTEST <= room < cell_len(op):
             return set_cell_size(op, room - 1) + "…"
         return op
@@ -299,10 +232,12 @@ class _Drawing:
             return [Segment(f"{glyph('zero_grad')} None", self.theme.dim)]
         if state.kind is GradKind.ZEROED:
             return self._gradient(glyph("zero_grad"), value, "", self.theme.zero)
-        if state.kind is GradKind.STALE:
-            return self._gradient(STALE, value, f" ×{state.count}", self.theme.dim)
-        several = self.theme.warning if state.count > 1 else self.theme.backward
-        return self._gradient(glyph("accumulate"), value, f" ×{state.count}", several)
+        stale, several = state.kind is GradKind.STALE, state.count > 1
+        sign, count = STALE if stale else glyph("accumulate"), f" ×{state.count}"
+        if self.columns.tight:
+            sign, count = count.strip() if several else sign, ""
+        style = self.theme.dim if stale else self.theme.warning if several else self.theme.backward
+        return self._gradient(sign, value, count, style)
 
     def _gradient(self, sign: str, value: Value | None, note: str, style: Style) -> Row:
         if value is None:
