@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from backstep.diagnose.check import Report
     from backstep.diagnose.selection import Selection
     from backstep.trace.trace import Trace
+    from backstep.view.rows import Row
 
 USAGE = 2
 BROKEN_PIPE = 128 + 13
@@ -348,19 +349,56 @@ def show(trace: str, at: str) -> None:
 def info(trace: str) -> None:
     """Say what is in a TRACE, and what could not be captured."""
     with _ranks(trace) as ranks:
-        from rich.console import Console
-        from rich.segment import Segment, Segments
-
         from backstep.view.ranks import info_of_ranks
-        from backstep.view.rows import text_of
         from backstep.view.theme import DARK
 
-        if not _has_terminal(sys.stdout):
-            print(text_of(info_of_ranks(ranks, PIPE_WIDTH, DARK)))
-            return
-        console = Console()
-        for row in info_of_ranks(ranks, console.width, DARK):
-            console.print(Segments([*row, Segment.line()]), end="", soft_wrap=True)
+        _print(lambda width: info_of_ranks(ranks, width, DARK))
+
+
+def _print(rows: Callable[[int], list[Row]]) -> None:
+    """The rows for so many cells: in colour on a terminal, else as plain text."""
+    from rich.console import Console
+    from rich.segment import Segment, Segments
+
+    from backstep.view.rows import text_of
+
+    if not _has_terminal(sys.stdout):
+        print(text_of(rows(PIPE_WIDTH)))
+        return
+    console = Console()
+    for row in rows(console.width):
+        console.print(Segments([*row, Segment.line()]), end="", soft_wrap=True)
+
+
+@cli.command()
+@click.argument("a")
+@click.argument("b")
+@click.option(
+    "--rtol", type=click.FloatRange(min=0), default=0.0, metavar="RTOL", help="Numbers may differ by RTOL x |b| [0]."
+)
+@click.option("--atol", type=click.FloatRange(min=0), default=0.0, metavar="ATOL", help="... and by ATOL [0].")
+@click.option("--open", "opened", is_flag=True, help="Open B there, with A beside it.")
+@_screen_options
+def diff(a: str, b: str, rtol: float, atol: float, opened: bool, **look: Any) -> int:
+    """Find where two traces of the same script, A and B, first differ: in what happened, or in a number.
+
+    Exit code 0: nowhere; 1: somewhere; 2: could not look.
+    """
+    from backstep.replay.difference import Tolerance, first_difference
+    from backstep.view.difference import build
+    from backstep.view.theme import DARK
+
+    with _loaded(a) as one, _loaded(b) as other:
+        found = first_difference(one, other, Tolerance(rtol, atol))
+        if opened and found is not None and _has_terminal(sys.stdin) and _has_terminal(sys.stdout):
+            from backstep.tui import App
+            from backstep.tui.look import look_of_terminal
+
+            first, second = (min(found.position, len(trace) - 1) for trace in (one, other))
+            app = App(other, second, look=look_of_terminal(**look), pinned=(one, first))
+            app.run()
+        _print(lambda width: build(one, other, found, DARK))
+    return 0 if found is None else 1
 
 
 @cli.command()

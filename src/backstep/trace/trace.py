@@ -570,14 +570,15 @@ class Trace:
 
     def payload(self, number: int) -> Payload:
         """The payload with this number."""
-        row = self._payload_row(number)
+        row = self.payload_row(number)
         if row.same >= 0:
-            row = self._payload_row(row.same)
+            row = self.payload_row(row.same)
         if row.same >= 0:
             raise TraceError(f"{self.path}: payload {number} is damaged: it refers to one that refers to another")
         return Payload(row)
 
-    def _payload_row(self, number: int) -> PayloadRow:
+    def payload_row(self, number: int) -> PayloadRow:
+        """A payload as it lies in the file; `same` refers to an earlier one."""
         with self._lock:
             for base, (offsets, data) in self._payload_blobs.items():  # noqa: B007
                 if base <= number < base + len(offsets) - 1:

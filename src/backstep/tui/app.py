@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from textual.app import ComposeResult
 
 from backstep.replay.cursor import Cursor
+from backstep.replay.moment import Moment
 from backstep.trace.file import DAMAGE, TraceError
 from backstep.trace.ranks import counterpart, name_of
 from backstep.trace.trace import Trace
@@ -24,6 +25,7 @@ from backstep.tui.looking import Looking
 from backstep.tui.overlay import Overlay, over
 from backstep.tui.picture import View, picture
 from backstep.tui.picturing import Picturing
+from backstep.tui.pinning import Pinning
 from backstep.tui.playing import Playing
 from backstep.tui.pointing import Pointing
 from backstep.tui.prompting import Prompting
@@ -44,7 +46,7 @@ class LiveRun(Protocol):
     def running(self) -> bool: ...
 
 
-class App(Playing, Stopping, Prompting, Picturing, Judging, Looking, Pointing, TakingAlong, Commands):
+class App(Playing, Stopping, Pinning, Prompting, Picturing, Judging, Looking, Pointing, TakingAlong, Commands):
     """The Debug view of a trace. Its result is `run` or `stop` when a running script was decided about."""
 
     BINDINGS = bindings()  # type: ignore[assignment]
@@ -53,9 +55,10 @@ class App(Playing, Stopping, Prompting, Picturing, Judging, Looking, Pointing, T
 
     def __init__(
         self, trace: Trace, position: int | None = None, *, live: LiveRun | None = None, look: Look | None = None,
-        others: Sequence[Trace] = (), lecture: bool = False,
+        others: Sequence[Trace] = (), lecture: bool = False, pinned: tuple[Trace, int] | None = None,
     ) -> None:  # fmt: skip
-        """`others` are the traces of the other ranks of the run; `lecture` is the view to begin with."""
+        """`others` are the traces of the other ranks of the run; `lecture` is the view to begin with; `pinned` is a
+        moment to compare with."""
         super().__init__()
         self.ranks = (trace, *others)
         self.trace = trace
@@ -65,6 +68,7 @@ class App(Playing, Stopping, Prompting, Picturing, Judging, Looking, Pointing, T
         self.palette = without_colours(theme) if self.no_color or self.look.ascii else theme
         self.cursor = Cursor(trace, opening_position(trace, live) if position is None else position)
         self.view = View(lecture=lecture)
+        self.pin(None if pinned is None else Moment(*pinned))
         self._live_run = live
         self._asking = False
         self._loop_of_app: asyncio.AbstractEventLoop | None = None

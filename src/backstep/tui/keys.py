@@ -123,6 +123,7 @@ SECTIONS = (
             _group("check a derivative; .grads", ("check", "equals_sign", "check"), ("grads", "K", "grads")),
             _group("tensor as picture; a part", ("tensor", "T", "tensor")),
             _group("what is wrong: findings", ("findings", "F", "findings")),
+            _group("pin this moment; swap", ("diff.pin", "d", "pin"), ("diff.swap", "D", "swap")),
             _group("stop here; all stops", ("stop.set", "b", "stop"), ("stop.list", "B", "stops")),
             _group("what was printed by now", ("view.output", "6", "output"), word="output"),
         ),

@@ -13,7 +13,7 @@ from backstep.replay.selection import Selection
 from backstep.replay.tree import Scope
 from backstep.tui.prompt import Prompt, prompt_row
 from backstep.tui.regions import Box, regions
-from backstep.view import chain, events, graph, header, hints, source, tensors, timeline, whole
+from backstep.view import beside, chain, events, graph, header, hints, source, tensors, timeline, whole
 from backstep.view.marks import Marks
 from backstep.view.rows import Row, fill_rows, fit, safe
 from backstep.view.theme import Theme
@@ -41,6 +41,8 @@ class View:
     marks: tuple[Marks, ...] = ()
     stops: frozenset[tuple[str, int]] = frozenset()
     """The lines, by their files, that have a stop."""
+    pinned: Moment | None = None
+    """The moment that this one is compared with."""
     hint: str = ""
     """What is said unasked, in a row of its own."""
     hints: tuple[tuple[str, str], ...] = ()
@@ -89,13 +91,22 @@ def pane(name: str, moment: Moment, box: Box, view: View, theme: Theme) -> list[
             focused(top, theme) if name == view.focus else top,
             *whole.build(moment, view.whole, box.width, box.height - 1, theme),
         ]
+    if name == "tensors" and view.pinned is not None:
+        top = beside.title(moment, view.pinned, box.width, theme)
+        return [
+            focused(top, theme) if name == view.focus else top,
+            *beside.build(moment, view.pinned, box.width, box.height - 1, theme),
+        ]
     body = BODIES[name]
     of_title, of_rows = options_of(name, view)
     title: Row = body.title(moment, box.width, theme, **of_title)
     if name == view.focus:
         title = focused(title, theme)
-    rows: list[Row] = body.build(moment, box.width, box.height - 1, theme, **of_title, **of_rows)
-    return [title, *rows]
+    above: list[Row] = []
+    if name == "chain" and view.pinned is not None:
+        above = [fit([Segment("A ", theme.key), Segment(beside.told(view.pinned), theme.dim)], box.width)]
+    rows: list[Row] = body.build(moment, box.width, box.height - 1 - len(above), theme, **of_title, **of_rows)
+    return [title, *above, *rows]
 
 
 def options_of(name: str, view: View) -> tuple[dict[str, Any], dict[str, Any]]:
