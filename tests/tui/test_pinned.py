@@ -88,7 +88,10 @@ def test_two_traces_beside_each_other(ols: Trace, tmp_path: Path) -> None:
     with load(ols_trace(tmp_path / "other.backstep", zero=False)) as other:
 
         async def act(app: App, pilot: Any) -> None:
-            assert "of ols.backstep" in screen(app)
+            assert "A = #20 of ols.backstep" in screen(app)
+            await pilot.press("right")
+            await pilot.pause()
+            assert "A = #21 of ols.backstep" in screen(app), "the other one goes along"
             await pilot.press("D")
             await pilot.pause()
             assert app.trace is ols and "of other.backstep" in screen(app)

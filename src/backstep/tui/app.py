@@ -113,7 +113,7 @@ class App(Playing, Stopping, Pinning, Prompting, Picturing, Judging, Looking, Po
         hint = self.hint()
         return replace(
             self.view, hint=hint[1] if hint else "", hints=hints_at(self.cursor.moment(), self.sections),
-            whole=self.cursor.whole,
+            whole=self.cursor.whole, pinned=self.compared(),
         )  # fmt: skip
 
     def recolour(self) -> None:

@@ -29,6 +29,15 @@ class Pinning(Paging):
             others = (Marks("A", "key", [moment.position], WHAT), *others)
         self.view = replace(self.view, pinned=moment, marks=others)
 
+    def compared(self) -> Moment | None:
+        """The moment that this one is compared with. That of another recording goes along, where it has such an event
+        at the same position."""
+        pinned, position = self.view.pinned, self.cursor.position
+        if pinned is None or pinned.trace is self.trace or position >= len(pinned.trace):
+            return pinned
+        same = pinned.trace.kind_at(position) == self.trace.kind_at(position)
+        return Moment(pinned.trace, position) if same else pinned
+
     def action_pin(self) -> None:
         if not len(self.trace):
             return
@@ -41,7 +50,7 @@ class Pinning(Paging):
 
     def action_swap(self) -> None:
         """Goes to the pinned moment, and pins the one that was shown."""
-        pinned = self.view.pinned
+        pinned = self.compared()
         if pinned is None:
             self._show("no moment is pinned: d pins this one")
             return

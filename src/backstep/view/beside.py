@@ -41,7 +41,8 @@ def build(moment: Moment, pinned: Moment, width: int, height: int, theme: Theme)
         here = tensor == target
         texts = (
             safe(name), _text(pinned, a), _text(moment, b), apart(a, b),
-            _text(pinned, a_grad), _text(moment, b_grad), apart(a_grad, b_grad),
+            *(("", "") if tensor not in moment.trace.leaves else (_text(pinned, a_grad), _text(moment, b_grad))),
+            apart(a_grad, b_grad),
         )  # fmt: skip
         styles = (
             theme.strong, theme.dim, theme.text, _ink(texts[VALUE_APART], theme),
