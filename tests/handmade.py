@@ -42,9 +42,13 @@ for epoch in range(20):
 class HandmadeTrace:
     """Writes events one by one; every method returns the position or the row that later ones need."""
 
-    def __init__(self, path: Path, script: str = "ols.py", source: str = OLS_SOURCE) -> None:
+    def __init__(
+        self, path: Path, script: str = "ols.py", source: str = OLS_SOURCE, *, batch: int | None = None
+    ) -> None:  # fmt: skip
+        """`batch`: so many events are written at once; else all of them at the end."""
         self._writer = TraceWriter(path)
         self.batch = BatchBuilder(self._writer)
+        self._events_of_batch = batch
         self.script = script
         self._lines = source.splitlines()
         self._writer.write_header({"script": script, "argv": [], "torch": "2.13.0", "python": "3.11.7", "options": {}})
@@ -136,10 +140,13 @@ class HandmadeTrace:
         self, row: r.EventRow, phase: str, line: int | None, code: str | None = None, *, subject: int = -1,
         extent: int = 0, module: str = "",
     ) -> int:  # fmt: skip
-        return self.batch.add(
+        position = self.batch.add(
             row, phase=phase, place=self.place(line, code), context=self.context,
             module=self.batch.strings.number(module), subject=subject, extent=extent,
         )  # fmt: skip
+        if self.batch.count == self._events_of_batch:
+            self.batch.flush()
+        return position
 
     def add(
         self, row: r.EventRow, phase: str, line: int | None = None, code: str | None = None, subject: int = -1
@@ -157,9 +164,9 @@ class HandmadeTrace:
         self._writer.close()
 
 
-def ols_trace(path: Path, epochs: int = 3, *, zero: bool = True) -> Path:
+def ols_trace(path: Path, epochs: int = 3, *, zero: bool = True, batch: int | None = None) -> Path:
     """The lecture's script, event by event, with numbers worked out by hand: 12 events an epoch after 3."""
-    t = HandmadeTrace(path)
+    t = HandmadeTrace(path, batch=batch)
     string = t.batch.strings.number
     x, y, w = t.tensor(), t.tensor(), t.tensor()
     t.leaf(w, "w")
