@@ -84,11 +84,13 @@ def test_the_keys_that_matter_at_a_moment_come_first(ols: Path) -> None:
 
 def test_every_command_is_listed_found_and_done(ols: Path) -> None:
     listed = commands_of(SECTIONS)
+    told = {command.name: command.text for command in listed}
+    assert told["phase.fwd"] == "next phase" and told["phase.back"] == "previous phase" and told["copy"] == "copy"
     assert {command.name for command in listed} >= {key.id for key in KEYS} - {"commands"} and len(listed) < 300
 
     async def act(app: App, press: Press) -> None:
         drawn = await press("colon")
-        assert "commands" in drawn and "one event" in drawn
+        assert "commands" in drawn and "one event" in drawn, drawn
         drawn = await press(*"light")
         assert "light colours" in drawn and "one event" not in drawn
         await press("enter")

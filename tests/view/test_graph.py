@@ -191,3 +191,9 @@ def test_numbers_that_are_not_finite_are_seen_at_once(tmp_path: Path) -> None:
     for width, shown in ((44, "1 NaN"), (80, "1 NaN 1 Inf")):
         row = graph.build(Moment(Trace(tmp_path / "t"), 0), width, 12, DARK, spine=True)[1]
         assert "".join(text for text, style, _ in row if style == DARK.error).startswith(shown)
+
+
+def test_a_very_narrow_graph_shows_the_numbers_of_the_pass_that_runs(ols: Trace) -> None:
+    forward, backward = lines(ols, 17, width=30), lines(ols, 22, width=30)
+    assert "forward" in forward[0] and "backward" not in forward[0] and "1.02" in forward[3]
+    assert "backward" in backward[0] and "forward" not in backward[0] and "◀ -1.96" in backward[3]

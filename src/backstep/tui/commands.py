@@ -39,10 +39,10 @@ class Command:
 def commands_of(sections: Sequence[Section]) -> list[Command]:
     """Those of the key table, then those that have no key."""
     keyed = [
-        Command(key.id, group.help, key.shown, key.action)
+        Command(key.id, text, key.shown, key.action)
         for section in sections
         for group in section.groups
-        for key in group.keys
+        for key, text in zip(group.keys, group.texts, strict=True)
         if key.id != "commands"
     ]
     themes = [Command(f"theme.{name}", f"{name} colours, kept", "", f"theme('{name}')") for name in THEMES]

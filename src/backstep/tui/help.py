@@ -14,22 +14,23 @@ from backstep.view.theme import Theme
 KEYS_WIDTH, TEXT_WIDTH = 10, 26
 COLUMN = KEYS_WIDTH + TEXT_WIDTH
 BETWEEN = 2
-RULE = "small letter: forward in time   CAPITAL: the same back"
-SIGNS = ("▶ forward  ◀ backward  ⊕ into .grad", "Δ update  ∅ zeroing  ▷ pass  ✗ error")
+MOST_COLUMNS = 3
+NAME = "keys: small letter forward, CAPITAL the same back"
+SIGNS = "▶ forward  ◀ backward  ⊕ into .grad  Δ update  ∅ zeroing  ▷ pass  ✗ error"
 
 
 def help_page(sections: Sequence[Section], width: int, height: int, top: int, theme: Theme) -> Overlay:
-    """The page from row `top` on."""
-    listed = [_section(section, theme) for section in sections]
-    if width - 6 >= 2 * COLUMN + BETWEEN:
-        rows, signs = _in_two(listed), ["  ".join(SIGNS)]
-    else:
-        rows, signs = [row for section in listed for row in section], list(SIGNS)
-    rows = [[Segment(RULE, theme.strong)], *rows, *([Segment(text, theme.dim)] for text in signs)]
+    """The page from row `top` on, in as many columns as it takes to be one page, if there is room for them."""
+    listed = [row for section in sections for row in _section(section, theme)]
     room = height - 2
+    fitting = max(1, min(MOST_COLUMNS, (width - 4 + BETWEEN) // (COLUMN + BETWEEN)))
+    rows = next((rows for count in range(1, fitting) if len(rows := _columns(listed, count)) <= room), None)
+    rows = rows or _columns(listed, fitting)
+    if len(rows) + 2 <= room:
+        rows = [*rows, [], [Segment(SIGNS, theme.dim)]]
     top = max(0, min(top, len(rows) - room))
     more = f", ↓ {len(rows) - room - top} more" if top + room < len(rows) else ""
-    return Overlay(f"keys: ? or Esc closes{more}", tuple(rows[top:]))
+    return Overlay(NAME + more, tuple(rows[top:]))
 
 
 def _section(section: Section, theme: Theme) -> list[Row]:
@@ -40,12 +41,17 @@ def _section(section: Section, theme: Theme) -> list[Row]:
     return rows
 
 
-def _in_two(listed: Sequence[list[Row]]) -> list[Row]:
-    """The sections in two columns of about one height."""
-    heights = [len(rows) for rows in listed]
-    cut = min(range(1, len(listed) + 1), key=lambda at: (max(sum(heights[:at]), sum(heights[at:])), at))
-    left = [row for rows in listed[:cut] for row in rows]
-    right = [row for rows in listed[cut:] for row in rows]
-    left += [[] for _ in range(len(right) - len(left))]
-    right += [[] for _ in range(len(left) - len(right))]
-    return [[*fit(a, COLUMN + BETWEEN), *fit(b, COLUMN)] for a, b in zip(left, right, strict=True)]
+def _columns(listed: Sequence[Row], count: int) -> list[Row]:
+    """The rows in so many columns of about one height; no heading is the last of its column."""
+    tall = -(-len(listed) // count)
+    columns: list[list[Row]] = [[]]
+    for row in listed:
+        heading = len(row) == 1
+        full = len(columns[-1]) + heading >= tall and len(columns) < count
+        if full and columns[-1]:
+            columns.append([])
+        columns[-1].append(row)
+    return [
+        [segment for column in columns for segment in fit(column[y] if y < len(column) else [], COLUMN + BETWEEN)]
+        for y in range(max(map(len, columns)))
+    ]

@@ -47,6 +47,17 @@ class Group:
         shown = [key.shown for key in self.keys]
         return f"{shown[0]}-{shown[-1]}" if len(shown) > SEVERAL else "/".join(shown[:2])
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """What each of the keys does: of `next / previous phase` and `copy; write` the parts."""
+        parts = self.help.split("; ")
+        if len(parts) == len(self.keys):
+            return tuple(parts)
+        first, slash, second = self.help.partition(" / ")
+        if slash and len(self.keys) == 2:
+            return f"{first} {second.partition(' ')[2]}".strip(), second
+        return (self.help,) * len(self.keys)
+
 
 @dataclass(frozen=True, slots=True)
 class Section:
@@ -86,7 +97,7 @@ SECTIONS = (
             Group("next / previous phase", _pair("phase", "p", "phase"), "phase"),
             Group("next / previous iteration", _pair("iter", "i", "iteration"), "iter"),
             Group("next / previous epoch", _pair("epoch", "e", "epoch"), "epoch"),
-            _group("first / last; live: follow", ("run.first", "home", "first"), ("run.last", "end", "last")),
+            _group("first; last (live: follow)", ("run.first", "home", "first"), ("run.last", "end", "last")),
             _group("row in a list (also j k)", ("pane.down", "down,j", "rows(1)"), ("pane.up", "up,k", "rows(-1)")),
             _group("next / previous stop hit", *_both("cont", "c,f5", "C", "run_to_stop"), word="stop"),
             Group("next / previous anomaly", _pair("anomaly", "a", "anomaly")),
@@ -151,16 +162,13 @@ SECTIONS = (
         ),
     ),
     Section(
-        "Take along",
-        (_group("copy; write to a file", ("copy", "y", "copy"), ("export", "Y", "export")),),
-    ),
-    Section(
-        "Leave",
+        "Take along, leave",
         (
+            _group("copy; write to a file", ("copy", "y", "copy"), ("export", "Y", "export")),
             _group("all ranks; there the next", ("ranks", "R", "next_rank")),
             _group("all commands", ("commands", "colon,ctrl+p", "commands")),
             _group("this page", ("help", "question_mark,f1", "help"), word="help"),
-            _group("close; quit", ("quit", "q,ctrl+q", "leave"), ("close", "escape", "close"), word="quit"),
+            _group("quit; close a page", ("quit", "q,ctrl+q", "leave"), ("close", "escape", "close"), word="quit"),
         ),
     ),
 )

@@ -74,7 +74,8 @@ def _build_spine(moment: Moment, width: int, height: int, theme: Theme, fold: in
     if not spine.rows:
         return fill_rows([[Segment(" no op of a graph runs here", theme.dim)]], width, height)
     total, room = len(spine.rows), height - 1
-    drawing = _Drawing(moment, spine, widths(width - (total > room), needs_of(*stretch)), theme)
+    columns = widths(width - (total > room), needs_of(*stretch), moment.event.phase not in ("forward", "other"))
+    drawing = _Drawing(moment, spine, columns, theme)
     top = top_of_window(spine.near(moment.position), total, room)
     covered = thumb(top, total, room)
     rows = [fit(drawing.names(), width)]

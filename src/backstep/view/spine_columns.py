@@ -14,7 +14,8 @@ from backstep.view.rows import safe
 from backstep.view.spine import Spine, SpineRow, spine_of
 
 ARROW = " → "
-NARROW = 56
+NARROW, ALONE = 56, 34
+"""Cells of a pane in which no histogram has room, and in which only one of the two numbers has."""
 NUMBER, LISTED = 9, 12
 """Cells of a number and of a few of them, with the blank after it; a shape may need more."""
 GRAD, GRAD_TIGHT = 15, 13
@@ -47,8 +48,14 @@ class Widths:
     """The names have less than they need, even without histograms."""
 
 
-def widths(width: int, needs: Needs) -> Widths:
-    """How a pane's width is shared out: first the names, then the values' histograms, then those of the gradients."""
+def widths(width: int, needs: Needs, backward: bool = False) -> Widths:
+    """How a pane's width is shared out: first the names, then the values' histograms, then those of the gradients.
+
+    Where not even both numbers have room, those of the pass that runs, `backward` or not, have all of it.
+    """
+    if width < ALONE:
+        column = min(GRAD_TIGHT, width // 2)
+        return Widths(width - column, 0 if backward else column, column if backward else 0, tight=True)
     shape_ = needs.shape + 1
     if width < NARROW:
         spare = width - needs.name - GRAD
