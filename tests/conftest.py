@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests import processes
+
+if threading.current_thread() is threading.main_thread():
+    # A shell lets what it runs in the background ignore SIGINT, and so do its children: here they are interrupted.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest_plugins = ["pytester"]  # which only the outermost conftest may name
 
