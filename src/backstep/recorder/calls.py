@@ -59,7 +59,7 @@ GIVING_AWAY = frozenset(
 
 UNINITIALISED = ("empty", "new_empty")
 UNCOUNTED = ("_foreach_", "_fused_", "_amp_foreach_")
-"""In-place ops on lists, which leave the versions as they were."""
+"""In-place ops on lists, which may leave the versions as they were."""
 
 RESULT_IS_ARGUMENT = frozenset({"requires_grad_", "retains_grad", "share_memory_", "rename_", "refine_names"})
 
@@ -81,7 +81,7 @@ class Function:
 
     __slots__ = (
         "aliases", "changes", "empty", "in_place", "method", "number", "observed", "op", "primitive", "quiet", "shares",
-        "sort", "takes_out", "uncounted",
+        "sort", "takes_out", "uncounted", "whole",
     )  # fmt: skip
 
     def __init__(self, func: Any, text: Callable[[str], int]) -> None:
@@ -113,6 +113,8 @@ class Function:
         self.aliases = self.op in SHARING
         self.empty = self.op.startswith(UNINITIALISED)
         self.uncounted = self.op.startswith(UNCOUNTED) and self.op.endswith("_")
+        self.whole = self.op.startswith("_foreach_") and self.uncounted
+        """Not to be seen through: under a dispatch mode it would leave its tensors' versions as they were."""
         self.in_place = self.op.endswith("_") or self.op == "setitem"
         self.observed = self.sort is Sort.BARE and (self.shares or name == "grad")
         """No event, but something to be learned from."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.autograd.function import BackwardCFunction
 
+from backstep.recorder.basis import basis_of, count_rows, input_shape, pair, rows_of, shape_of
 from backstep.recorder.snapshot import WIDENED, first_line, unreadable, wrapped
 
 if TYPE_CHECKING:
@@ -40,8 +41,8 @@ ELEMENTWISE = frozenset(
 }
 """Nodes whose every output element depends on one element of each input (with broadcasting)."""
 
-WRONG_IN_VMAP = frozenset({"AsStridedScatterBackward0", "AsStridedBackward0"})
-"""Nodes that vmap gives other numbers than a row alone: they look at memory."""
+WRONG_IN_VMAP = frozenset({"AsStridedScatterBackward0", "AsStridedBackward0", "CdistBackward0"})
+"""Nodes that vmap gives other numbers than a row alone: they look at memory, or take the rows for a batch."""
 
 LOOPED = 512
 """Rows that are computed one by one where a node refuses to be vectorised."""
@@ -87,7 +88,7 @@ def local_gradients(
     needed = [index for index, (target, _) in enumerate(targets) if target is not None]
     reason = why_not(node, arrived, packed)
     if reason or not needed:
-        return dict.fromkeys(needed, omitted(session, "jacobian", reason))
+        return {index: omitted(session, reason, shape_of(arrived, targets, left, index)) for index in needed}
     state = is_grad_enabled()
     if state:
         set_grad_enabled(False)
@@ -99,9 +100,8 @@ def local_gradients(
         with silently():
             return whole(session, node, name, targets, arrived, left, needed)
     except Exception as error:
-        return dict.fromkeys(
-            needed, omitted(session, "jacobian", f"the node could not be run again: {first_line(error)}")
-        )
+        reason = f"the node could not be run again: {first_line(error)}"
+        return {index: omitted(session, reason, shape_of(arrived, targets, left, index)) for index in needed}
     finally:
         if state:
             set_grad_enabled(True)
@@ -140,8 +140,8 @@ def of_number(node: Any, grad: torch.Tensor, targets: Any) -> dict[int, Row] | N
 REAL = {torch.float32: "float32", torch.float64: "float64"}
 
 
-def omitted(session: Session, form: str, reason: str) -> Row:
-    return (form, (), None, -1, session.text(reason), "float64")
+def omitted(session: Session, reason: str, shape: tuple[int, ...], form: str = "jacobian") -> Row:
+    return (form, shape, None, -1, session.text(reason), "float64")
 
 
 def kept(session: Session, form: str, data: torch.Tensor) -> Row:
@@ -185,7 +185,7 @@ def elementwise(
     limit = session.local_entries
     if grad.numel() > limit:
         reason = f"{grad.numel()} entries, more than {limit} are kept"
-        return dict.fromkeys(needed, omitted(session, "elementwise", reason))
+        return dict.fromkeys(needed, omitted(session, reason, tuple(grad.shape), "elementwise"))
     for index in needed:
         if index < len(left) and left[index] is not None and left[index].is_complex():
             return None
@@ -212,7 +212,7 @@ def whole(
 ) -> dict[int, Row]:
     """The whole Jacobian of each needed edge, where it is small enough."""
     limit = session.local_entries
-    rows = sum(grad.numel() * (2 if grad.is_complex() else 1) for grad in arrived if grad is not None)
+    rows = count_rows(arrived)
     shapes = {index: input_shape(targets[index], left[index] if index < len(left) else None) for index in needed}
     found: dict[int, Row] = {}
     wanted: list[int] = []
@@ -223,25 +223,16 @@ def whole(
         total += entries
         if entries > limit:
             reason = f"a Jacobian of {entries} entries, more than {limit} are kept"
-            found[index] = omitted(session, "jacobian", reason)
+            found[index] = omitted(session, reason, shape_of(arrived, targets, left, index))
         else:
             wanted.append(index)
     if wanted and total > 4 * limit:
         reason = "the node's other Jacobians are too large to run it again"
-        found |= dict.fromkeys(wanted, omitted(session, "jacobian", reason))
+        found |= {index: omitted(session, reason, shape_of(arrived, targets, left, index)) for index in wanted}
     elif wanted:
         for index, data in jacobians(node, name, arrived, rows, shapes, wanted).items():
             found[index] = kept(session, "jacobian", data)
     return found
-
-
-def input_shape(edge: Any, left: torch.Tensor | None) -> tuple[tuple[int, ...], bool]:
-    """(shape, whether complex) of the forward input that an edge leads to."""
-    if left is not None:
-        return tuple(left.shape), left.is_complex()
-    target, output = edge
-    meta = target._input_metadata[output]
-    return tuple(meta.shape), meta.dtype.is_complex
 
 
 def jacobians(
@@ -266,12 +257,10 @@ def jacobians(
 
     stacked: Sequence[torch.Tensor]
     if rows == 0:
-        pairs = {index: (2,) if shapes[index][1] else () for index in wanted}
-        stacked = [torch.zeros((0, *shapes[i][0], *pairs[i])) for i in wanted]
+        stacked = [torch.zeros((0, *shapes[i][0], *pair(shapes[i][1]))) for i in wanted]
     else:
         stacked = run_rows(pull, basis, rows, vectorised=name not in WRONG_IN_VMAP)
-    several = len(grads) > 1
-    heads = (rows,) if several else (*arrived[0].shape, *((2,) if arrived[0].is_complex() else ()))
+    heads = rows_of(grads)
     return {index: data.reshape((*heads, *data.shape[1:])) for index, data in zip(wanted, stacked, strict=True)}
 
 
@@ -286,25 +275,6 @@ def run_rows(pull: Any, basis: list[torch.Tensor], rows: int, *, vectorised: boo
     # Rows with memory of their own: a node that looks at memory would see the neighbours of a view.
     results = [pull(*[vectors[row].clone() for vectors in basis]) for row in range(rows)]
     return [torch.stack(column) for column in zip(*results, strict=True)]
-
-
-def basis_of(arrived: list[torch.Tensor], rows: int) -> list[torch.Tensor]:
-    """Unit vectors over all outputs, a row each: one tensor `[rows, *output]` for each output that arrived."""
-    basis = []
-    start = 0
-    for grad in arrived:
-        count = grad.numel()
-        if grad.is_complex():
-            real = torch.zeros(rows, count, 2, dtype=grad.real.dtype, device=grad.device)
-            real.view(rows, 2 * count)[start : start + 2 * count] = torch.eye(2 * count, dtype=real.dtype)
-            vectors = torch.view_as_complex(real)
-            start += 2 * count
-        else:
-            vectors = torch.zeros(rows, count, dtype=grad.dtype, device=grad.device)
-            vectors[start : start + count] = torch.eye(count, dtype=grad.dtype, device=grad.device)
-            start += count
-        basis.append(vectors.reshape(rows, *grad.shape))
-    return basis
 
 
 def reduce_to(result: torch.Tensor, shape: tuple[int, ...], is_complex: bool) -> torch.Tensor:

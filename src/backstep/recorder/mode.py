@@ -61,6 +61,10 @@ class Learned:
         self.composite = composite
 
 
+WHOLE = Learned(0, False)
+"""Of a call that is not seen through."""
+
+
 class Part:
     """An aten op inside a composite."""
 
@@ -130,7 +134,11 @@ class Parts(TorchDispatchMode):
         camera.uninitialised(part.op, results)
         if part.op in SAME_NUMBERS and len(results) == 1 and tensors:
             return [camera.same(results[0], tensors[0], part.inputs[0], self._session.text(part.op))]
-        return [camera.snap(t, part.op) for t in results]
+        written = tensors if part.inplace else []
+        return [
+            camera.rewritten(t, part.op) if any(t is given for given in written) else camera.snap(t, part.op)
+            for t in results
+        ]
 
 
 class Call:
@@ -350,7 +358,7 @@ class Recording(TorchFunctionMode):
             call.key = (func, enabled, *map(type, args))
         else:
             call.key = signature(func, args, kwargs)
-        call.learned = learned = self._learned.get(call.key)
+        call.learned = learned = WHOLE if function.whole else self._learned.get(call.key)
         call.parts = Parts(session) if learned is None or learned.composite else None
         call.sequence = sequence_number()
         return call
@@ -432,7 +440,7 @@ class Recording(TorchFunctionMode):
                 twin.position = position
             return
         nodes = claim(session, call, parts, results) if made > 0 else Claimed()
-        if call.parts is None and made > 1:
+        if call.parts is None and made > 1 and not function.whole:
             call.learned.composite = True
         with session.scribe.lock:  # the parts stand before their call, and no other thread's events between them
             base = session.scribe.position

@@ -5,6 +5,7 @@ A number and plain facts in `node.metadata` are all that is left on a node; they
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -235,6 +236,10 @@ def first_number(arguments: tuple[tuple[int, Any], ...]) -> str:
     for _, value in arguments:
         if isinstance(value, int | float) and not isinstance(value, bool):
             return str(value)
+        if isinstance(value, str):
+            with contextlib.suppress(ValueError):
+                complex(value)  # which JSON has no number for
+                return value
     return ""
 
 

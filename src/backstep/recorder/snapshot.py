@@ -144,6 +144,12 @@ class Camera:
             entry = self._tensors.new(tensor, name)
         return self.shoot(tensor, entry, entry.name_number, counted=counted)
 
+    def rewritten(self, tensor: torch.Tensor, name: str) -> Shot:
+        """What an aten op has just written to: in its version that is counted once a dispatch mode is gone."""
+        self.look_again(tensor)
+        number, version, *told = self.snap(tensor, name)
+        return (number, version + 1, *told)
+
     def gradient(self, tensor: torch.Tensor, name: int) -> Shot:
         """A gradient on its way: named by what it is the gradient of, wherever else its memory serves."""
         entry = self._entries.get(id(tensor))

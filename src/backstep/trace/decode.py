@@ -190,6 +190,15 @@ def decode_edges(trace: Trace, position: int, node: str, edges: tuple[r.EdgeRow,
     )
 
 
+def missing(name: str | None, local: r.LocalRow | None, formula: str | None) -> str | None:
+    """Why something of an edge is null, where nothing else says so."""
+    if local is None:
+        return "local gradient not kept"
+    if name is None:
+        return "what this input is called is not known: its op was not seen"
+    return "PyTorch has no formula for this input" if formula is None else None
+
+
 def decode_edge(trace: Trace, position: int, index: int, edge: r.EdgeRow, formula: str | None) -> e.Edge:
     to: dict[str, Any] | None = None
     if edge.leaf >= 0:
@@ -197,8 +206,9 @@ def decode_edge(trace: Trace, position: int, index: int, edge: r.EdgeRow, formul
     elif edge.node >= 0:
         to = {"node": edge.node, "output": edge.output}
     local = edge.local
+    name, formula = trace.strings[edge.input] or None, trace.strings[edge.formula] or formula
     return e.Edge(
-        input=trace.strings[edge.input] or None,
+        input=name,
         to=to,
         needed=to is not None,
         local=None
@@ -207,8 +217,8 @@ def decode_edge(trace: Trace, position: int, index: int, edge: r.EdgeRow, formul
             local.form, local.shape, trace.strings[local.omitted] or None, trace, local.scalar, local.payload
         ),
         downstream=None if edge.downstream is None else decode_value(trace, edge.downstream),
-        formula=trace.strings[edge.formula] or formula,
-        why=trace.strings[edge.why] or None,
+        formula=formula,
+        why=trace.strings[edge.why] or missing(name, local, formula),
         _trace=trace,
         _position=position,
         _index=index,
