@@ -15,8 +15,8 @@ PATHS = ("", "fc", "net", "net.0", "net.1", "net.1.inner", "other")
 class RandomTrace(HandmadeTrace):
     """Everything drawn from one seed, so that hypothesis has a number to shrink and a failure can be had again."""
 
-    def __init__(self, path: Path, seed: int) -> None:
-        super().__init__(path, "random.py", SOURCE)
+    def __init__(self, path: Path, seed: int, batch: int | None) -> None:
+        super().__init__(path, "random.py", SOURCE, batch=batch)
         self.draw = random.Random(seed)
         self.weight = self.tensor()
         self.grad = self.tensor()
@@ -106,7 +106,7 @@ class RandomTrace(HandmadeTrace):
             self.add(r.Output("stdout", "here\n"), "other", 3)
 
 
-def random_trace(path: Path, seed: int) -> Path:
-    """A trace of some tens of events."""
-    RandomTrace(path, seed).run()
+def random_trace(path: Path, seed: int, batch: int | None = None) -> Path:
+    """A trace of some tens of events, all written at once or so many at a time."""
+    RandomTrace(path, seed, batch).run()
     return path

@@ -59,6 +59,17 @@ def test_all_positions_agree_on_one_tree(seed: int) -> None:
         )
 
 
+@pytest.mark.parametrize("seed", list(SEEDS)[:20])
+def test_how_a_trace_was_written_does_not_show(seed: int, tmp_path: Path) -> None:
+    """Iterations, scopes and facts are the same, read from one batch or from many."""
+    whole = made(seed)
+    with Trace(random_trace(tmp_path / "pieces.backstep", seed, batch=3)) as pieces:
+        assert len(whole) == len(pieces)
+        for position in range(len(whole)):
+            assert whole.event(position).as_dict() == pieces.event(position).as_dict()
+            assert spans(scopes_around(whole, position)) == spans(scopes_around(pieces, position))
+
+
 @LAWS
 @given(cursors())
 def test_previous_undoes_next_within_a_parent(cursor: Cursor) -> None:

@@ -21,7 +21,7 @@ class Script:
         loop = self._loops
         for index in range(passes):
             self._count += 1
-            self.iterations.context(ContextRow(outer, loop, head, index, 0, index))
+            self.iterations.extend([ContextRow(outer, loop, head, index, 0, index)])
             self._context = self._count
             yield index
             self._context = outer
@@ -173,7 +173,7 @@ def test_a_pass_that_is_bound_late_is_counted_once() -> None:
     """What a batch tells of loop variables comes after all of its passes."""
     iterations = Iterations()
     for index in range(4):
-        iterations.context(ContextRow(0, 1, 7, index, 0, None, pending=index == 1))
+        iterations.extend([ContextRow(0, 1, 7, index, 0, None, pending=index == 1)])
         if index == 0:
             iterations.backward(1)
     iterations.bind(2, 0, 1)

@@ -26,6 +26,8 @@ FORMAT_VERSION = 1
 LIMIT_ROW = 1 << 26
 """Bytes of the largest row that is read of a file, but for payloads: a tensor may be large."""
 LIMIT_PAYLOADS = 1 << 30
+LEAST_OF_EVENT = 28
+"""Bytes that an event takes at least: its columns."""
 LIMIT_SOURCE = 1 << 21
 """Bytes of the longest source text that is read."""
 LIMIT_HEADER, LIMIT_SOURCES, PAGE = 64, 1 << 14, 64
@@ -366,6 +368,13 @@ class TraceReader:
             for row in rows:
                 yield Batch(*row)
             after = rows[-1][0]
+
+    def recorded(self) -> int:
+        """About how many events there are in all batches; never more than the file has room for."""
+        for first, count in self._query("SELECT first, count FROM batches ORDER BY id DESC LIMIT 1"):
+            if isinstance(first, int) and isinstance(count, int):
+                return min(first + count, self.path.stat().st_size // LEAST_OF_EVENT)
+        return 0
 
     def events(self, batch: int) -> bytes:
         return self._blob("SELECT events FROM batches WHERE id = ?", batch)

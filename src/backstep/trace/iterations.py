@@ -6,7 +6,7 @@ file turns contexts into iteration numbers; nothing is written back.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 
 from backstep.trace.records import ContextRow
 
@@ -46,9 +46,13 @@ class Iterations:
         self._fallback: set[int] = set()
         self._around: dict[int, set[int]] = {}
         """The heads of the loops that were seen around a loop, by its head."""
+        self._seen_inside: set[tuple[int, int]] = set()
+        """Pairs of a loop's head and the head of one in it of which `_around` knows everything."""
         self._delivered: dict[int, int] = {}
         """By the leaf, the context of the backward pass that wrote its gradient, until an update uses it."""
         self._used: set[int] = set()
+        self._plain: set[int] = set()
+        """Heads of loops a pass of which is known to hold a backward pass and its update."""
         self._numbers: list[int | None] = [None]
         self._last_pass = 0
         self._passes_before = [0]
@@ -56,15 +60,18 @@ class Iterations:
         self.version = 0
         """Changes when the number of an event that is already read may have changed."""
 
-    def context(self, row: ContextRow) -> None:
-        """A new pass of a loop. `parent` is an earlier context; ValueError if not, since chains must end."""
-        if not 0 <= row.parent < len(self._contexts):
-            raise ValueError(f"the context around {len(self._contexts)} is {row.parent}")
-        self._contexts.append(row)
-        if self._lies_anew(row) and self._heads() != self._active:
-            self._renumber()
-        else:
-            self._number(len(self._contexts) - 1)
+    def extend(self, rows: Iterable[ContextRow]) -> None:
+        """New passes of loops. `parent` is an earlier context; ValueError if not, since chains must end."""
+        for row in rows:
+            if not 0 <= row.parent < len(self._contexts):
+                raise ValueError(f"the context around {len(self._contexts)} is {row.parent}")
+            self._contexts.append(row)
+            inside = self._contexts[row.parent].head, row.head
+            if inside not in self._seen_inside and self._lies_anew(row) and self._heads() != self._active:
+                self._renumber()
+            else:
+                self._number(len(self._contexts) - 1)
+            self._seen_inside.add(inside)
 
     def _lies_anew(self, row: ContextRow) -> bool:
         """Whether a loop has not been seen inside the loops around this pass of it before."""
@@ -73,6 +80,7 @@ class Iterations:
         if outer == NO_LOOP or (outer in around and around.issuperset(self._around[outer])):
             return False
         around |= {outer, *self._around[outer]}
+        self._seen_inside.clear()
         return True
 
     def row(self, context: int) -> ContextRow:
@@ -103,6 +111,10 @@ class Iterations:
         """A backward pass in this context has written the leaf's gradient."""
         self._delivered[leaf] = context
 
+    def has_news(self, contexts: Iterable[int]) -> bool:
+        """Whether a backward pass in one of these contexts is the first in its innermost loop."""
+        return not {self._contexts[c].head if c else NO_LOOP for c in contexts} <= self._fallback
+
     def backward(self, context: int) -> None:
         """A backward pass began: until an update uses it, its own innermost loop is the best guess."""
         head = self._contexts[context].head if context else NO_LOOP
@@ -118,6 +130,8 @@ class Iterations:
         delivery = self._delivered.pop(leaf, None)
         if delivery is None:
             return
+        if delivery == context and self._contexts[context].head in self._plain:
+            return
         around = {self._contexts[c].loop for c in self.chain(delivery)}
         common = [c for c in self.chain(context) if self._contexts[c].loop in around]
         head = self._contexts[common[-1]].head if common else NO_LOOP
@@ -126,6 +140,8 @@ class Iterations:
             self._training.add(head)
             self._used.add(used)
             self._renumber()
+        if head == used:
+            self._plain.add(head)
 
     def _heads(self) -> frozenset[int]:
         return training_heads(self._training, self._fallback - self._used, self._around)

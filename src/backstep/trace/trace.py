@@ -6,7 +6,9 @@ for. `refresh` takes in what a running recorder has added. Several threads may r
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import gc
 import os
 import threading
 import time
@@ -55,9 +57,10 @@ from backstep.trace.records import (
 from backstep.trace.signature import parameters
 from backstep.trace.sketch import corners, thumbnail
 
-TELLING_ITERATIONS = [
+STARTS, ENDS, ACCUMULATES, UPDATES, RAISES = (
     KIND_CODE[kind] for kind in ("backward_start", "backward_end", "accumulate", "update", "exception")
-]
+)
+TELLING_ITERATIONS = [STARTS, ENDS, ACCUMULATES, UPDATES, RAISES]
 WRITING_GRADIENTS = [KIND_CODE[kind] for kind in ("accumulate", "grad_write", "zero_grad")]
 LONGEST = 1 << 15
 """Characters of a name or a piece of source that are read."""
@@ -320,23 +323,27 @@ class Trace:
                 self._begin_reading(holes)
                 self._header = header
             before = self._count
-            new: list[Columns] = []
             try:
-                for batch in self._reader.batches(self._batch_ids[-1] if self._batch_ids else 0):
-                    columns, ends = self._columns_of(batch)
-                    self._take_tables(self._tables_decoder.decode(batch.tables))
-                    self.facts.add(self._facts_of(batch))
-                    self._take_columns(columns)
-                    new.append(columns)
-                    self._batch_ids.append(batch.id)
-                    self._batch_first.append(self._count)
-                    self._ends.append(ends)
-                    self._count += len(columns)
-                    self._recorded += batch.count
+                with uncollected():
+                    for batch in self._reader.batches(self._batch_ids[-1] if self._batch_ids else 0):
+                        self._take_batch(batch)
             except (msgspec.MsgspecError, ValueError, IndexError, TypeError) as error:
                 raise TraceError(f"{self.path}: damaged: {error}") from None
-            self._append_columns(before, new)
+            finally:
+                self._columns = self._room[: self._count]
             return self._count != before
+
+    def _take_batch(self, batch: Batch) -> None:
+        columns, ends = self._columns_of(batch)
+        self._take_tables(self._tables_decoder.decode(batch.tables))
+        self.facts.add(self._facts_of(batch))
+        self._take_columns(columns)
+        self._put_columns(columns)
+        self._batch_ids.append(batch.id)
+        self._batch_first.append(self._count)
+        self._ends.append(ends)
+        self._count += len(columns)
+        self._recorded += batch.count
 
     def _read_holes(self) -> Holes:
         try:
@@ -384,22 +391,21 @@ class Trace:
             raise TraceError(f"{self.path}: damaged header: {error}") from None
         return header
 
-    def _append_columns(self, before: int, new: list[Columns]) -> None:
-        if self._count > len(self._room):
-            room = np.empty(max(self._count, 2 * len(self._room)), COLUMNS)
-            room[:before] = self._columns
+    def _put_columns(self, columns: Columns) -> None:
+        """Behind those that are there already, in memory that is taken once for all that are in the file."""
+        count = self._count + len(columns)
+        if count > len(self._room):
+            room = np.empty(max(count, self._reader.recorded(), 2 * len(self._room)), COLUMNS)
+            room[: self._count] = self._room[: self._count]
             self._room = room
-        if new:
-            self._room[before : self._count] = np.concatenate(new)
-            self._columns = self._room[: self._count]
+        self._room[self._count : count] = columns
 
     def _take_tables(self, tables: Tables) -> None:
         self.strings += [text if len(text) <= LONGEST else f"{text[:LONGEST]}…" for text in tables.strings]
         self.metas.extend(tables.metas)
         self._sites.extend(tables.sites)
         self._places.extend(tables.places)
-        for row in tables.contexts:
-            self.iterations.context(row)
+        self.iterations.extend(tables.contexts)
         for context, name, value in tables.context_values:
             self.iterations.bind(context, name, value)
         for number, name in tables.leaves:
@@ -437,23 +443,50 @@ class Trace:
             if len(columns) and columns[name].max() >= limit:
                 raise ValueError(f"there is no {name} {columns[name].max()}")
         version = self.iterations.version
-        kinds = columns["kind"]
-        wanted = np.isin(kinds, TELLING_ITERATIONS)
-        for kind, context, subject in columns[wanted][["kind", "context", "subject"]].tolist():
-            if kind == KIND_CODE["backward_start"]:
+        self._take_passes(columns)
+        if self.iterations.version != version:
+            self._event_cache.clear()
+
+    def _take_passes(self, columns: Columns) -> None:
+        """What tells of the training loop. A run has many backward passes: those like others are not looked at."""
+        kinds, contexts, subjects = columns["kind"], columns["context"], columns["subject"]
+        if self.iterations.has_news(contexts[kinds == STARTS].tolist()):
+            self._take_each(columns[np.isin(kinds, TELLING_ITERATIONS)])
+            return
+        told = np.flatnonzero((kinds == ACCUMULATES) | (kinds == UPDATES))
+        delivered, updated = self.iterations.delivered, self.iterations.updated
+        for kind, context, subject in zip(kinds[told].tolist(), contexts[told].tolist(), subjects[told].tolist(),
+                                          strict=True):  # fmt: skip
+            if kind == ACCUMULATES:
+                delivered(subject, context)
+            else:
+                updated(subject, context)
+        self._note_open_passes(kinds, subjects)
+
+    def _take_each(self, columns: Columns) -> None:
+        for kind, context, subject in columns[["kind", "context", "subject"]].tolist():
+            if kind == STARTS:
                 if not self._open_passes:  # one inside another says nothing of the training loop
                     self.iterations.backward(context)
                 self._open_passes.add(subject)
-            elif kind == KIND_CODE["backward_end"]:
+            elif kind == ENDS:
                 self._open_passes.discard(subject)
-            elif kind == KIND_CODE["accumulate"]:
+            elif kind == ACCUMULATES:
                 self.iterations.delivered(subject, context)
             else:
                 self._open_passes.clear()  # a pass that raised has no end
-                if kind == KIND_CODE["update"]:
+                if kind == UPDATES:
                     self.iterations.updated(subject, context)
-        if self.iterations.version != version:
-            self._event_cache.clear()
+
+    def _note_open_passes(self, kinds: Array, subjects: Array) -> None:
+        """Which passes are open after a batch whose passes are like others."""
+        closing = np.flatnonzero((kinds == UPDATES) | (kinds == RAISES))
+        first = int(closing[-1]) + 1 if len(closing) else 0
+        if first:
+            self._open_passes.clear()
+        kinds, subjects = kinds[first:], subjects[first:]
+        self._open_passes |= set(subjects[kinds == STARTS].tolist())
+        self._open_passes -= set(subjects[kinds == ENDS].tolist())
 
     # columns: what is known of an event without decoding it
 
@@ -686,8 +719,10 @@ class Trace:
             event = self.event(position)
             if any(name not in event or event[name] != wanted for name, wanted in fields.items()):
                 continue
-            if numbers is None or any(value.tensor in numbers for value in values_of(event)) or (
-                isinstance(event, AccumulateEvent) and event.number in numbers
+            if (
+                numbers is None
+                or any(value.tensor in numbers for value in values_of(event))
+                or (isinstance(event, AccumulateEvent) and event.number in numbers)
             ):
                 yield event
 
@@ -858,6 +893,18 @@ class GradHistory(TensorHistory):
         if self.value(position) is None:
             return Omitted(f"{self.name} is None at {position}, or had not been seen by then")
         return super().at(position)
+
+
+@contextlib.contextmanager
+def uncollected() -> Iterator[None]:
+    """Meanwhile nobody looks for garbage: what is made is kept, and looking through it again and again takes long."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def is_alive(process: int) -> bool:
