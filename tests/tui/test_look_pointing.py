@@ -57,7 +57,13 @@ def test_what_is_clicked_is_gone_to(ols: Trace) -> None:
         at = await click("epoch 1 ›", shift=True)
         assert app.trace.event(at).iteration == 0, "with Shift it is E"
         assert await click("4 Tensors") == at and app.view.focus == "tensors"
-        await pilot.press("question_mark")
+        await click("∅ none")
+        assert app.view.selected is not None and str(app.view.selected) == "w"
+        await pilot.press("escape")
+        assert await click("× mul") == at and str(app.view.selected) == "y_hat", "a box is its tensor"
+        at = await click("× mul", times=2)
+        assert app.trace.event(at)["op"] == "mul", "twice: where it was made"
+        await pilot.press("escape", "question_mark")
         await pilot.pause()
         assert await click("MOVE IN TIME") == at, "a page is over everything"
 

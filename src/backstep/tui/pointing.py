@@ -33,6 +33,12 @@ class Pointing(Paging):
     def switch_line(self, file: str, line: int) -> None:
         raise NotImplementedError
 
+    def select_tensor(self, tensor: int) -> None:
+        raise NotImplementedError
+
+    def action_write(self, direction: int) -> None:
+        raise NotImplementedError
+
     def shown_view(self) -> View:
         """The view with what is said unasked."""
         raise NotImplementedError
@@ -50,12 +56,21 @@ class Pointing(Paging):
         if "go" in tag:
             motion = getattr(self.cursor, str(tag["go"]))
             self._move(lambda: motion(-1 if event.shift else 1))
-        elif pane == "graph" and event.chain == 2:
-            self._move(self.cursor.twin)
+        elif "tensor" in tag:
+            self._point_at_tensor(tag, event.chain > 1)
         elif "line" in tag and event.screen_x - box.x < GUTTER:
             self.switch_line(str(tag["file"]), int(tag["line"]))
         elif "seek" in tag and int(tag["seek"]) >= 0:
             self._seek(int(tag["seek"]))
+
+    def _point_at_tensor(self, tag: dict[str, int | str], twice: bool) -> None:
+        """Selects it; twice, goes to where it was made or, in Tensors, written last."""
+        if not twice:
+            self.select_tensor(int(tag["tensor"]))
+        elif "seek" in tag:
+            self._seek(int(tag["seek"]))
+        else:
+            self.action_write(-1)
 
     # the timeline as a scrubber
 

@@ -47,6 +47,16 @@ class Selecting(Moving):
         field = self.view.selected.field if self.view.selected is not None else 0
         self._select(Selection(tensor, name, field))
 
+    def select_tensor(self, tensor: int) -> None:
+        """Selects what was pointed at, or its gradient when it is selected already."""
+        name = next((name for number, name in tensors.listed(self.cursor.moment()) if number == tensor), None)
+        if name is None:
+            self._show("nothing is known of that tensor by now")
+        elif self.view.selected is not None and self.view.selected.tensor == tensor:
+            self._select(self.view.selected.other_field())
+        else:
+            self._select(Selection(tensor, name))
+
     def _select(self, chosen: Selection) -> None:
         self.view = replace(self.view, selected=chosen)
         what = "the gradient of " if chosen.field == GRAD else ""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
@@ -15,6 +13,7 @@ from backstep.trace.trace import Trace
 from backstep.view.brief import BINS, figures, shape
 from backstep.view.carried import arrived_at, has_run_backward, in_transit, is_leaf, value_of
 from backstep.view.layers import Box, Layout, Node, Wire, lay_out
+from backstep.view.paper import BLANK, Paper
 from backstep.view.rows import Row, fill_rows, fit, is_path, join, lit, safe, shortened, width_of
 from backstep.view.spine import Spine, SpineRow, spine_of
 from backstep.view.theme import Theme
@@ -26,19 +25,11 @@ SMALLEST = (60, 5)
 SHORTEST = 6
 """A name is cut to no fewer cells."""
 LANES = 6
-BLANK = Segment(" ")
 GRADIENT = "∇"
 SYMBOLS = {
     "add": "+", "sub": "-", "mul": "×", "div": "÷", "pow": "xⁿ", "matmul": "@", "mm": "@", "bmm": "@", "sum": "Σ",
     "mean": "Σ/n", "neg": "-", "exp": "eˣ", "sqrt": "√",
 }  # fmt: skip
-UP, DOWN, LEFT, RIGHT = 1, 2, 4, 8
-THIN = {
-    UP | DOWN: "│", LEFT | RIGHT: "─", DOWN | RIGHT: "┌", DOWN | LEFT: "┐", UP | RIGHT: "└", UP | LEFT: "┘",
-    UP | DOWN | RIGHT: "├", UP | DOWN | LEFT: "┤", LEFT | RIGHT | DOWN: "┬", LEFT | RIGHT | UP: "┴",
-    UP | DOWN | LEFT | RIGHT: "┼",
-}  # fmt: skip
-HEAVY = dict(zip(THIN, "┃━┏┓┗┛┣┫┳┻╋", strict=True))
 TO_COME, VALUE, GRADIENT_WENT, MOVING = range(4)
 """What a wire has carried by now, the most telling last."""
 
@@ -63,7 +54,7 @@ def build(moment: Moment, span: tuple[int, int], width: int, height: int, theme:
     spine = spine_of(moment.trace, *span, LANES)
     right, bottom = (max(ends) for ends in zip(*((b.x + b.width, b.y + b.height) for b in layout.boxes), strict=True))
     spare = height - bottom
-    paper = _Paper(width, height, (width - right) // 2, max(0, spare - 1) // 2)
+    paper = Paper(width, height, (width - right) // 2, max(0, spare - 1) // 2)
     drawing = _Drawing(moment, spine, theme, flat=full is None)
     states = [(drawing.state(wire), wire) for wire in layout.wires]
     for state, wire in sorted(states, key=lambda pair: pair[0]):
@@ -74,46 +65,6 @@ def build(moment: Moment, span: tuple[int, int], width: int, height: int, theme:
     if spare:
         rows[-1] = drawing.legend(width)
     return fill_rows(rows, width, height)
-
-
-class _Paper:
-    """Cells that are drawn on, so far from the edges; of wires that meet, it knows which ways each goes."""
-
-    def __init__(self, width: int, height: int, left: int, top: int) -> None:
-        self._across, self._down = range(-left, width - left), range(-top, height - top)
-        self._cells: dict[tuple[int, int], Segment] = {}
-        self._ways: dict[tuple[int, int], tuple[int, int]] = {}
-        """The source of the wires in a cell, and where they go on from there."""
-
-    def put(self, x: int, y: int, character: str, style: Style) -> None:
-        self._cells[x, y] = Segment(character, style)
-
-    def line(self, source: int, points: tuple[tuple[int, int], ...], heavy: bool, style: Style) -> None:
-        """A wire by its corners. Where it meets another wire from the same source they join; else it passes."""
-        for cell, ways in _steps(points).items():
-            other, before = self._ways.get(cell, (source, 0))
-            if other == source:
-                ways |= before
-            elif before & (UP | DOWN) and not heavy:
-                continue
-            self._ways[cell] = (source, ways)
-            self.put(*cell, (HEAVY if heavy else THIN).get(ways, "─"), style)
-
-    def rows(self) -> list[Row]:
-        return [[self._cells.get((x, y), BLANK) for x in self._across] for y in self._down]
-
-
-def _steps(points: tuple[tuple[int, int], ...]) -> dict[tuple[int, int], int]:
-    """The cells on a way, and which ways it goes on from each."""
-    ways: dict[tuple[int, int], int] = {points[0]: LEFT, points[-1]: RIGHT}
-    for (x, y), (to_x, to_y) in pairwise(points):
-        dx, dy = (to_x > x) - (to_x < x), (to_y > y) - (to_y < y)
-        ahead, behind = (RIGHT, LEFT) if dx > 0 else (DOWN, UP) if dy > 0 else (UP, DOWN)
-        while (x, y) != (to_x, to_y):
-            ways[x, y] = ways.get((x, y), 0) | ahead
-            x, y = x + dx, y + dy
-            ways[x, y] = ways.get((x, y), 0) | behind
-    return ways
 
 
 class _Drawing:
@@ -137,7 +88,7 @@ class _Drawing:
             return GRADIENT_WENT
         return VALUE if target.position <= self.moment.position else TO_COME
 
-    def wire(self, paper: _Paper, wire: Wire, state: int) -> None:
+    def wire(self, paper: Paper, wire: Wire, state: int) -> None:
         theme, points = self.theme, wire.points
         backwards = state == GRADIENT_WENT or (state == MOVING and self.moment.event.kind == "backward")
         style = theme.rule if state == TO_COME else theme.backward if backwards else theme.forward
@@ -160,11 +111,12 @@ class _Drawing:
 
     # boxes
 
-    def box(self, paper: _Paper, index: int, box: Box) -> None:
+    def box(self, paper: Paper, index: int, box: Box) -> None:
         row, here = self.spine.rows[index], index == self.current
         ran = row.position <= self.moment.position or not row.is_op
         phase = self.moment.event.phase
         frame = self.theme.phase(phase) if here else self._frame(row, ran)
+        paper.tag(box, **row.tag)
         room = box.width - 4
         if self.flat:
             inner = [join(self._value(row), self._gradient_of(row), box.width - 2)]
@@ -176,7 +128,7 @@ class _Drawing:
         for y, line in enumerate(lines):
             inside = here and 0 < y < box.height - 1
             cells = [line[0], *lit(line[1:-1], self.theme.here(phase)), line[-1]] if inside else line
-            _write(paper, box.x, box.y + y, cells)
+            paper.write(box.x, box.y + y, cells)
 
     def _frame(self, row: SpineRow, ran: bool) -> Style:
         if row.is_op:
@@ -290,15 +242,6 @@ def _framed(
         rows.append([Segment(up, frame), *fit(line, box.width - 2), Segment(up, frame)])
     rows.append([Segment(corners[2] + across * (box.width - 2) + corners[3], frame)])
     return rows
-
-
-def _write(paper: _Paper, x: int, y: int, row: Row) -> None:
-    for text, style, _ in row:
-        for character in text:
-            paper.put(x, y, character, style or Style.null())
-            x += cell_len(character)
-            if cell_len(character) == 2:
-                paper.put(x - 1, y, "", Style.null())  # the second half of a wide one
 
 
 def _ends(row: Row) -> list[int]:

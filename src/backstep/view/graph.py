@@ -126,7 +126,7 @@ class _Drawing:
             here = self.theme.here(self.moment.event.phase)
             changed = 1 if self.moment.event.kind in VALUE_KINDS else 2
             cells = [lit(cell, here + BOLD if at == changed else here) for at, cell in enumerate(cells)]
-        return tagged([segment for cell in cells for segment in cell], seek=row.begins, tensor=row.tensor)
+        return tagged([segment for cell in cells for segment in cell], **row.tag)
 
     # the name
 

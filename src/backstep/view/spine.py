@@ -48,6 +48,11 @@ class SpineRow:
     """How many ops are folded into this row; 0 where it is one op."""
 
     @property
+    def tag(self) -> dict[str, int]:
+        """What is there for who points at it: where it begins, and of what is not folded the tensor."""
+        return {"seek": self.begins} if self.folded or self.tensor < 0 else {"seek": self.begins, "tensor": self.tensor}
+
+    @property
     def is_head(self) -> bool:
         """Whether it only names the module or the pass that the rows below lie in."""
         return not self.is_op and self.tensor < 0
