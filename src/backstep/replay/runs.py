@@ -74,7 +74,9 @@ def runs_of(trace: Trace) -> Runs:
 def _extended(trace: Trace, known: Runs, count: int) -> Runs:
     """The stretches with the events that came since; from the start if a new loop turned out to train."""
     start = int(min(known.outer[-1], known.inner[-1])) if len(known.outer) else 0
-    contexts, inverse = np.unique(trace.columns["context"][start:count], return_inverse=True)
+    column = trace.columns["context"][start:count]
+    begins = np.flatnonzero(np.concatenate([np.ones(min(1, len(column)), bool), column[1:] != column[:-1]]))
+    contexts, inverse = np.unique(column[begins], return_inverse=True)
     roots = _roots(trace, contexts.tolist())
     numbers = [trace.iterations.number(c) for c in contexts.tolist()]
     row = trace.iterations.row
@@ -84,17 +86,17 @@ def _extended(trace: Trace, known: Runs, count: int) -> Runs:
     heads = known.heads | found
     outer_keys = np.array([r if r and row(r).head in heads else 0 for r in roots], np.int64)
     inner_keys = np.array([-1 if n is None else n for n in numbers], np.int64)
-    by_event = outer_keys[inverse], inner_keys[inverse]
-    new_pass = np.diff(by_event[0], prepend=-1) != 0
+    by_stretch = outer_keys[inverse], inner_keys[inverse]
+    new_pass = np.diff(by_stretch[0], prepend=-1) != 0
     outer = np.flatnonzero(new_pass)
-    inner = np.flatnonzero(new_pass | (np.diff(by_event[1], prepend=-2) != 0))
+    inner = np.flatnonzero(new_pass | (np.diff(by_stretch[1], prepend=-2) != 0))
     kept_outer, kept_inner = np.searchsorted(known.outer, start), np.searchsorted(known.inner, start)
     return Runs(
         count,
-        np.concatenate([known.outer[:kept_outer], outer + start]),
-        np.concatenate([known.outer_keys[:kept_outer], by_event[0][outer]]),
-        np.concatenate([known.inner[:kept_inner], inner + start]),
-        np.concatenate([known.inner_keys[:kept_inner], by_event[1][inner]]),
+        np.concatenate([known.outer[:kept_outer], begins[outer] + start]),
+        np.concatenate([known.outer_keys[:kept_outer], by_stretch[0][outer]]),
+        np.concatenate([known.inner[:kept_inner], begins[inner] + start]),
+        np.concatenate([known.inner_keys[:kept_inner], by_stretch[1][inner]]),
         frozenset(heads),
         trace.iterations.version,
     )

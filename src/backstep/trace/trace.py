@@ -147,10 +147,10 @@ class FactIndex:
     """
 
     def __init__(self) -> None:
-        self._runs: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]] = []
+        self._runs: list[tuple[npt.NDArray[Any], npt.NDArray[Any]]] = []
 
     def add(self, facts: npt.NDArray[np.void]) -> None:
-        keys, positions = facts["tensor"] * 2 + facts["field"], facts["position"].copy()
+        keys, positions = small(facts["tensor"] * 2 + facts["field"]), small(facts["position"])
         while self._runs and len(self._runs[-1][0]) < 2 * len(keys):
             old_keys, old_positions = self._runs.pop()
             keys, positions = np.concatenate([old_keys, keys]), np.concatenate([old_positions, positions])
@@ -160,29 +160,35 @@ class FactIndex:
 
     def positions(self, tensor: int, field: int) -> npt.NDArray[np.int64]:
         """The positions at which this tensor's value (or `.grad`) was written, ascending."""
-        found = list(self._of(tensor, field))
-        if len(found) == 1:
-            return found[0]
-        return np.concatenate(found) if found else np.empty(0, np.int64)
+        return np.concatenate([np.empty(0, np.int64), *self._of(tensor, field)])
 
     def last(self, tensor: int, field: int, position: int) -> int | None:
         """The last of them at or before a position."""
-        earlier = [run for run in self._of(tensor, field) if run[0] <= position]
-        return int(earlier[-1][earlier[-1].searchsorted(position, "right") - 1]) if earlier else None
+        last = None
+        for run in self._of(tensor, field):
+            if run[0] > position:
+                break
+            last = int(run[run.searchsorted(run.dtype.type(min(position, run[-1])), "right") - 1])
+        return last
 
     def next(self, tensor: int, field: int, position: int) -> int | None:
         """The first of them after a position."""
         for run in self._of(tensor, field):
+            if run[0] > position:
+                return int(run[0])
             if run[-1] > position:
-                return int(run[run.searchsorted(position, "right")])
+                return int(run[run.searchsorted(run.dtype.type(position), "right")])
         return None
 
-    def _of(self, tensor: int, field: int) -> Iterator[npt.NDArray[np.int64]]:
+    def _of(self, tensor: int, field: int) -> Iterator[npt.NDArray[Any]]:
         """What each run has of them, if it has any."""
-        key = np.int64(tensor * 2 + field)
+        number = tensor * 2 + field
         for keys, positions in self._runs:
+            if not keys[0] <= number <= keys[-1]:
+                continue
+            key = keys.dtype.type(number)  # of their own type: else all of them would be converted
             low = keys.searchsorted(key, "left")
-            if low < len(keys) and keys[low] == key:
+            if keys[low] == key:
                 yield positions[low : keys.searchsorted(key, "right")]
 
 
@@ -893,6 +899,12 @@ class GradHistory(TensorHistory):
         if self.value(position) is None:
             return Omitted(f"{self.name} is None at {position}, or had not been seen by then")
         return super().at(position)
+
+
+def small(numbers: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+    """A copy in as few bytes as they need."""
+    fits = len(numbers) > 0 and numbers.min() >= 0 and numbers.max() < 1 << 32
+    return numbers.astype(np.uint32 if fits else np.int64)
 
 
 @contextlib.contextmanager
