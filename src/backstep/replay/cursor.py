@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from backstep.replay import nodes
-from backstep.replay.moment import Moment, PhaseSpan, phase_spans
+from backstep.replay.moment import Moment, PhaseSpan, iteration_span, phase_spans
 from backstep.replay.nodes import Node
 from backstep.replay.runs import Numbers, runs_of
 from backstep.replay.steps import step_from
@@ -115,7 +115,7 @@ class Cursor:
 
     def phase(self, direction: int) -> str | None:
         """The start of the next phase; back: of this one, then of the previous."""
-        first, last = self._iteration_span(self.position)
+        first, last = iteration_span(self.trace, self.position)
         starts = [span.first for span in self._phases(self.position)]
         if direction > 0:
             later = [start for start in starts if start > self.position]
@@ -130,11 +130,7 @@ class Cursor:
         return self.goto(self._phases(first - 1)[-1].first)
 
     def _phases(self, position: int) -> tuple[PhaseSpan, ...]:
-        return phase_spans(self.trace, *self._iteration_span(position))
-
-    def _iteration_span(self, position: int) -> tuple[int, int]:
-        runs = runs_of(self.trace)
-        return runs.inner_span(runs.inner_at(position))
+        return phase_spans(self.trace, *iteration_span(self.trace, position))
 
     def iteration(self, direction: int) -> str | None:
         """The start of the next iteration; back: of this one, then of the previous."""

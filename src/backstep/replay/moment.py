@@ -11,8 +11,9 @@ from functools import cached_property
 
 import numpy as np
 
+from backstep.replay.runs import runs_of
 from backstep.trace.batch import GRAD, KIND_CODE, VALUE
-from backstep.trace.event import Array, BackwardEvent, Event, ForwardEvent, Source, Value
+from backstep.trace.event import BackwardEvent, Event, ForwardEvent, Source, Value
 from backstep.trace.records import PHASES
 from backstep.trace.trace import Trace
 
@@ -145,46 +146,22 @@ class Moment:
         return GradState(GradKind.SUM if count > 1 else GradKind.FRESH, count, last)
 
     def _passes_since_empty(self, leaf: int) -> int:
-        """Accumulations since the last zeroing: counted in the columns, no event is decoded."""
-        positions = self.trace.facts.positions(leaf, GRAD)
-        kinds = self.trace.columns["kind"][positions[: np.searchsorted(positions, self.position, "right")]]
-        emptied = np.flatnonzero(kinds == KIND_CODE["zero_grad"])
-        since = kinds[emptied[-1] + 1 :] if len(emptied) else kinds
-        return int((since == KIND_CODE["accumulate"]).sum())
+        """Accumulations since the last zeroing: counted in the columns, from here back; no event is decoded."""
+        looked = 64
+        while True:
+            positions = self.trace.facts.latest(leaf, GRAD, self.position, looked)
+            kinds = self.trace.columns["kind"][positions]
+            emptied = np.flatnonzero(kinds == KIND_CODE["zero_grad"])
+            if len(emptied) or len(positions) < looked:
+                since = kinds[emptied[-1] + 1 :] if len(emptied) else kinds
+                return int((since == KIND_CODE["accumulate"]).sum())
+            looked *= 8
 
 
 def iteration_span(trace: Trace, position: int) -> tuple[int, int]:
     """The first and last position of the run of events around one that have the same iteration."""
-    number = trace.iterations.numbers[int(trace.columns["context"][position])]
-    return run_around(trace, position, contexts_of(trace, number))
-
-
-def contexts_of(trace: Trace, number: int | None) -> Array:
-    """The contexts of one iteration: they were made one after the other."""
-    numbers = trace.iterations.numbers
-    return np.array([context for context, other in enumerate(numbers) if other == number])
-
-
-def run_around(trace: Trace, position: int, contexts: Array) -> tuple[int, int]:
-    """How far the events around a position stay in these contexts; looked at in growing pieces."""
-    column = trace.columns["context"]
-    count, first, last, piece = len(trace), position, position, 256
-    while first > 0:
-        start = max(0, first - piece)
-        outside = np.flatnonzero(~np.isin(column[start:first], contexts))
-        if len(outside):
-            first = start + int(outside[-1]) + 1
-            break
-        first, piece = start, piece * 2
-    piece = 256
-    while last + 1 < count:
-        end = min(count, last + 1 + piece)
-        outside = np.flatnonzero(~np.isin(column[last + 1 : end], contexts))
-        if len(outside):
-            last += int(outside[0])
-            break
-        last, piece = end - 1, piece * 2
-    return first, last
+    runs = runs_of(trace)
+    return runs.inner_span(runs.inner_at(position))
 
 
 def phase_spans(trace: Trace, first: int, last: int) -> tuple[PhaseSpan, ...]:

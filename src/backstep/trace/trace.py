@@ -171,6 +171,16 @@ class FactIndex:
             last = int(run[run.searchsorted(run.dtype.type(min(position, run[-1])), "right") - 1])
         return last
 
+    def latest(self, tensor: int, field: int, position: int, count: int) -> npt.NDArray[np.int64]:
+        """The last `count` of them at or before a position, ascending."""
+        found: list[npt.NDArray[Any]] = []
+        for run in reversed(list(self._of(tensor, field))):
+            if run[0] <= position and count > 0:
+                end = int(run.searchsorted(run.dtype.type(min(position, run[-1])), "right"))
+                found.append(run[max(0, end - count) : end])
+                count -= len(found[-1])
+        return np.concatenate([np.empty(0, np.int64), *reversed(found)])
+
     def next(self, tensor: int, field: int, position: int) -> int | None:
         """The first of them after a position."""
         for run in self._of(tensor, field):
