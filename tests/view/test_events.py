@@ -131,3 +131,34 @@ def test_text_of_the_trace_cannot_move_the_cursor(tmp_path: Path) -> None:
     t.close()
     shown = "\n".join(lines(Trace(tmp_path / "t"), 1))
     assert "boo" in shown and "bad" in shown and not set("\x1b\x07\r") & set(shown)
+
+
+def listed(trace: Trace, position: int, **how: object) -> list[str]:
+    rows = events.build(Moment(trace, position), 60, 60, DARK, **how)  # type: ignore[arg-type]
+    return [" ".join(line.split()) for line in text_of(rows).split("\n") if line]
+
+
+def test_a_filter_leaves_what_speaks_of_it_and_counts_the_rest(ols: Trace) -> None:
+    shown = listed(ols, 22, only="w.grad")
+    assert "⊕ Accumulate w.grad ·" in shown and "∅ zero_ w.grad ·" in shown and "▶ mul → 0.01 * w.grad ·" in shown
+    assert "➤ ◀ MulBackward0 ∇ w -1.96" in shown, "now is always listed"
+    assert "◀ PowBackward0 ∇ l -1.96" not in shown
+    hidden = sum(int(line.split()[1]) for line in shown if line.startswith("…"))
+    rows = [line for line in shown if line[0] in "▶◀▷⊕Δ∅›➤"]
+    first, last = Moment(ols, 22).iteration_span
+    assert hidden + len(rows) == last - first + 1, "each event of the iteration is listed or counted"
+    assert "filter: w.grad" in text_of([events.title(Moment(ols, 22), 60, DARK, only="w.grad")])
+
+
+def test_a_filter_for_nan_asks_for_numbers(tmp_path: Path) -> None:
+    t = HandmadeTrace(tmp_path / "t", "t.py", "x = y\nz = y\n")
+    t.forward("log", (), (t.value(t.tensor(), float("nan"), "x"),), 1)
+    t.forward("nanmean", (), (t.value(t.tensor(), 1.0, "z"),), 2)
+    t.forward("exp", (), (t.value(t.tensor(), 1.0, "z"),), 2)
+    t.close()
+    assert events.speaking_of(Trace(tmp_path / "t"), 0, 2, "nan") == (0, 1)
+
+
+def test_the_future_is_told_when_it_is_asked_for(ols: Trace) -> None:
+    assert "▶ sub → l ·" in listed(ols, 16) and "▶ sub → l -0.98" in listed(ols, 16, future=True)
+    assert "▾ epoch 1 loss 0.9604" in listed(ols, 16, future=True)

@@ -157,8 +157,13 @@ SECTIONS = (
                 ("focus.previous", "shift+tab", "focus_next_pane(-1)"),
             ),
             _group("pane alone; Lecture", ("view.zoom", "z", "zoom"), ("view.next", "v", "view"), word="zoom, view"),
-            _group("graph as boxes or spine", ("view.graph", "G", "graph")),
-            _group("graph: unfold, fold", ("fold.open", "plus", "fold(1)"), ("fold.close", "minus", "fold(-1)")),
+            _group(
+                "graph: boxes; unfold; fold",
+                ("view.graph", "G", "graph"),
+                ("fold.open", "plus", "fold(1)"),
+                ("fold.close", "minus", "fold(-1)"),
+            ),
+            _group("filter events; their future", ("filter", "f", "filter"), ("view.future", "H", "future")),
         ),
     ),
     Section(

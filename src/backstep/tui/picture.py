@@ -37,6 +37,10 @@ class View:
     spine: bool = False
     fold: int | None = None
     """How often the graph is unfolded, if that was asked for."""
+    only: str = ""
+    """The words that an event must have to be listed."""
+    future: bool | None = None
+    """Whether Events tells what is still to come, if that was asked for."""
     lecture: bool = False
     marks: tuple[Marks, ...] = ()
     stops: frozenset[tuple[str, int]] = frozenset()
@@ -120,6 +124,8 @@ def options_of(name: str, view: View) -> tuple[dict[str, Any], dict[str, Any]]:
             return {}, {"term": view.term}
         case "tensors":
             return {"selected": view.selected}, {}
+        case "events":
+            return {"only": view.only, "future": view.future}, {}
     return {}, {}
 
 

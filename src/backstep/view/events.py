@@ -5,7 +5,7 @@ Rows are found by arithmetic on where stretches start; nothing is built beyond t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,6 +15,7 @@ from rich.style import Style
 from backstep.replay.moment import Moment, PhaseSpan
 from backstep.replay.runs import Runs, runs_of
 from backstep.trace.event import Event, Value
+from backstep.trace.memo import per_trace
 from backstep.trace.trace import Trace
 from backstep.view.brief import Figures, figures
 from backstep.view.glyphs import PHASE_WORDS, glyph, ink, op_name
@@ -31,13 +32,26 @@ OPEN, FOLDED = "▾", "▸"
 FUTURE = "·"
 
 
-def title(moment: Moment, width: int, theme: Theme) -> Row:
-    return title_row(5, "Events", f"{moment.count:,}", width, theme)
+LARGE = 10_000
+"""Events of a trace of which what is still to come is told without being asked for."""
+BAD = frozenset({"nan", "inf"})
+"""Filters that ask for numbers, not for words."""
 
 
-def build(moment: Moment, width: int, height: int, theme: Theme) -> list[Row]:
-    """The rows around now, with a scroll bar when there are more."""
-    outline = _Outline(moment)
+def title(moment: Moment, width: int, theme: Theme, *, only: str = "", future: bool | None = None) -> Row:
+    note = f"{moment.count:,}" + (f"  filter: {only}" if only else "")
+    return title_row(5, "Events", note, width, theme)
+
+
+def build(
+    moment: Moment, width: int, height: int, theme: Theme, *, only: str = "", future: bool | None = None
+) -> list[Row]:  # fmt: skip
+    """The rows around now, with a scroll bar when there are more.
+
+    `only`: of the events those that speak of that; `future`: whether what is still to come is told, by itself if the
+    trace is large.
+    """
+    outline = _Outline(moment, only, moment.count >= LARGE if future is None else future)
     total, current = outline.total, outline.current
     top = top_of_window(current, total, height)
     covered = thumb(top, total, height)
@@ -61,8 +75,8 @@ class _Block:
 class _Outline:
     """Which rows there are at a moment: blocks, from the top down, and which row is now."""
 
-    def __init__(self, moment: Moment) -> None:
-        self.moment = moment
+    def __init__(self, moment: Moment, only: str, future: bool) -> None:
+        self.moment, self.only, self.future = moment, only, future
         self.trace = moment.trace
         self.runs = runs_of(moment.trace)
         self.blocks: list[_Block] = []
@@ -103,11 +117,15 @@ class _Outline:
             here = phase.first <= now <= phase.last
             opened = here or everything
             self._add(1, partial(self._phase_row, phase, opened, depth))
+            shown: Sequence[int] = range(phase.first, phase.last + 1)
+            if self.only and opened:
+                shown = sorted({*speaking_of(self.trace, phase.first, phase.last, self.only), *([now] * here)})
             if here:
-                self.current = self.total + now - phase.first
+                self.current = self.total + shown.index(now)
             if opened:
-                count = phase.last - phase.first + 1
-                self._add(count, partial(self._event_row, phase.first, depth + 1))
+                self._add(len(shown), partial(self._event_row, shown, depth + 1))
+                hidden = phase.last - phase.first + 1 - len(shown)
+                self._add(min(1, hidden), partial(self._hidden_row, hidden, depth + 1))
 
     # rows
 
@@ -129,7 +147,7 @@ class _Outline:
         opened = first <= now <= last
         style = theme.strong if opened else theme.text if last < now else theme.dim
         left = [Segment("  " * depth + (OPEN if opened else FOLDED) + " ", theme.dim), Segment(label, style)]
-        loss = losses_of(self.trace).within(first, min(last, now) if opened else last)
+        loss = losses_of(self.trace).within(first, min(last, now) if opened and not self.future else last)
         known = losses_of(self.trace).within(first, last) is not None
         note = f"loss {number(loss)}" if loss is not None else FUTURE if known else _counted(last - first + 1)
         return tagged(join(left, [Segment(f"{note} ", theme.dim)], width), seek=first)
@@ -144,8 +162,11 @@ class _Outline:
         row = join(left, [Segment(f"{_counted(phase.last - phase.first + 1)} ", theme.dim)], width)
         return tagged(row, seek=phase.first)
 
-    def _event_row(self, base: int, depth: int, offset: int, width: int, theme: Theme) -> Row:
-        position = base + offset
+    def _hidden_row(self, count: int, depth: int, _: int, width: int, theme: Theme) -> Row:
+        return fit([Segment(f"{'  ' * depth}… {count:,} hidden", theme.dim)], width)
+
+    def _event_row(self, shown: Sequence[int], depth: int, offset: int, width: int, theme: Theme) -> Row:
+        position = shown[offset]
         event = self.trace.event(position)
         now = self.moment.position
         color = ink(event.kind, event.phase, theme)
@@ -159,9 +180,23 @@ class _Outline:
             Segment(_name(event), name),
             Segment(_target(event), theme.dim),
         ]
-        known = _result(self.trace, event) if past else Figures(FUTURE)
+        known = _result(self.trace, event) if past or self.future else Figures(FUTURE)
         style = known.style(color, theme) if past else theme.dim
         return tagged(join(left, [Segment(f" {known.text} ", style)], width), seek=position)
+
+
+@per_trace(128)
+def speaking_of(trace: Trace, first: int, last: int, only: str) -> tuple[int, ...]:
+    """The events between two positions whose row, module or line has these words; `nan` and `inf` are numbers."""
+    return tuple(at for at in range(first, last + 1) if _speaks_of(trace, trace.event(at), only.casefold().split()))
+
+
+def _speaks_of(trace: Trace, event: Event, words: Sequence[str]) -> bool:
+    source = "" if event.source is None else event.source.code
+    said = f"{glyph(event.kind)} {_name(event)} {_target(event)} {event.module or ''} {source}".casefold()
+    if any(word in BAD for word in words):
+        said += f" {_result(trace, event).text}".casefold()
+    return all(word in said for word in words)
 
 
 def _outside(runs: Runs, index: int) -> str:
