@@ -6,10 +6,13 @@ import asyncio
 import re
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from backstep.trace.trace import Trace, load
 from backstep.tui import App
+from backstep.tui.look import Look
+from backstep.tui.settings import Settings
 from tests import processes
 from tests.handmade import ols_trace
 
@@ -33,21 +36,38 @@ def mlp(folder: Path) -> Path:
     return folder / processes.TRACE
 
 
-SCREENS: dict[str, tuple[Maker, tuple[int, int], dict[str, object]]] = {
-    "ols_forward_120x40": (ols, (120, 40), {"kind": "forward", "op": "mul", "iteration": 1}),
-    "ols_backward_120x40": (ols, (120, 40), {"kind": "backward", "op": "MulBackward0", "iteration": 1}),
-    "ols_accumulate_120x40": (ols_no_zero, (120, 40), {"kind": "accumulate", "iteration": 1}),
-    "ols_update_120x40": (ols, (120, 40), {"kind": "update", "iteration": 1}),
-    "ols_backward_80x24": (ols, (80, 24), {"kind": "backward", "op": "MulBackward0", "iteration": 1}),
-    "mlp_200x60": (mlp, (200, 60), {"kind": "backward", "op": "AddmmBackward0", "iteration": 7}),
+@dataclass(frozen=True)
+class Scene:
+    """A trace at the first event with these fields, and what was pressed then."""
+
+    make: Maker
+    size: tuple[int, int]
+    fields: dict[str, object]
+    keys: tuple[str, ...] = ()
+    theme: str = "dark"
+
+
+MUL, ADDMM = {"kind": "backward", "op": "MulBackward0", "iteration": 1}, {"kind": "backward", "op": "AddmmBackward0"}
+SCREENS = {
+    "ols_forward_120x40": Scene(ols, (120, 40), {"kind": "forward", "op": "mul", "iteration": 1}),
+    "ols_backward_120x40": Scene(ols, (120, 40), MUL),
+    "ols_accumulate_120x40": Scene(ols_no_zero, (120, 40), {"kind": "accumulate", "iteration": 1}),
+    "ols_update_120x40": Scene(ols, (120, 40), {"kind": "update", "iteration": 1}),
+    "ols_backward_80x24": Scene(ols, (80, 24), MUL),
+    "ols_light_120x40": Scene(ols, (120, 40), MUL, theme="light"),
+    "findings_120x40": Scene(ols_no_zero, (120, 40), {"kind": "accumulate", "iteration": 1}, ("F",)),
+    "mlp_200x60": Scene(mlp, (200, 60), {**ADDMM, "iteration": 7}),
+    "tensor_120x40": Scene(mlp, (120, 40), {"kind": "update", "tensor": "fc1.weight", "iteration": 7}, ("T",)),
 }
 
 
-async def draw(trace: Trace, size: tuple[int, int], fields: dict[str, object]) -> str:
-    """The screen at the first event with these fields, as SVG, the same each time."""
-    position = next(event.position for event in trace.find(**fields))
-    app = App(trace, position=position)
-    async with app.run_test(size=size) as pilot:
+async def draw(trace: Trace, scene: Scene) -> str:
+    """The screen as SVG, the same each time."""
+    position = next(event.position for event in trace.find(**scene.fields))
+    app = App(trace, position=position, look=Look(Settings(theme=scene.theme)))
+    async with app.run_test(size=scene.size) as pilot:
+        await pilot.press(*scene.keys)
+        await app.workers.wait_for_complete()
         await pilot.pause()
         svg = app.export_screenshot(title="backstep")
     # Rich numbers the classes of a picture by a hash of its content; the place of the text is what matters.
@@ -57,9 +77,9 @@ async def draw(trace: Trace, size: tuple[int, int], fields: dict[str, object]) -
 
 def drawn(name: str, folder: Path) -> str:
     """One of the golden screens, drawn now."""
-    make, size, fields = SCREENS[name]
-    with load(make(folder)) as trace:
-        return asyncio.run(draw(trace, size, fields))
+    scene = SCREENS[name]
+    with load(scene.make(folder)) as trace:
+        return asyncio.run(draw(trace, scene))
 
 
 def text_of_svg(svg: str) -> list[str]:
