@@ -229,3 +229,10 @@ def test_the_trace_can_be_read_while_the_script_runs(tmp_path: Path) -> None:
         assert not trace.running
     assert process.returncode == 0
     assert os.path.exists(tmp_path / "slow.backstep")
+
+
+def test_a_script_that_goes_to_another_folder_leaves_its_trace_where_it_began(tmp_path: Path) -> None:
+    write(tmp_path / "go.py", "import os, torch; os.chdir('/'); torch.ones(2) + 1")
+    recorded = backstep("run", "--headless", "go.py", cwd=tmp_path)
+    assert "backstep: trace in go.backstep\n" in recorded.stderr
+    assert len(load(tmp_path / "go.backstep")) == 2

@@ -368,3 +368,12 @@ def test_a_recording_without_a_path_goes_without_a_word(tmp_path: Path) -> None:
     assert (done.stderr, done.code) == ("", 0)
     count, path = done.stdout.split()
     assert int(count) == 8 and not Path(path).parent.exists()
+
+
+def test_a_program_that_goes_to_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with backstep.record("here.backstep") as recording:
+        (tmp_path / "there").mkdir()
+        monkeypatch.chdir(tmp_path / "there")
+        torch.ones(2) + 1
+    assert len(recording.trace) == len(backstep.load(tmp_path / "here.backstep")) == 2

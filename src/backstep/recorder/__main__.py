@@ -35,7 +35,8 @@ class Run:
         self.settings = settings
         self.target = target
         self.args = args
-        self.path = Path(settings["output"])
+        self._shown = settings["output"]
+        self.path = Path(self._shown).absolute()  # wherever the script goes
         self.options = Options(
             settings.get("values", "auto"),
             settings.get("max_elements", 1024),
@@ -149,7 +150,8 @@ class Run:
         said = f"backstep: {count} events recorded{stopped}{kept}{ended.get(self.exit['status'], '')}"
         if self.session is None:
             said = "backstep: the script did not import torch; there is nothing to replay"
-        where = f"backstep: trace in {self.path}" if self.path.exists() else f"backstep: {self.path} was removed"
+        shown = self._shown
+        where = f"backstep: trace in {shown}" if self.path.exists() else f"backstep: {shown} was removed"
         stream = sys.__stderr__
         if stream is not None:
             print(one_line(said), one_line(where), sep="\n", file=stream, flush=True)

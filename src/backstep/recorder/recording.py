@@ -43,13 +43,13 @@ class Recording:
         if path is None:
             self._folder = TemporaryFolder()
             path = self._folder.path / "recording.backstep"
-        self.path = Path(path)
+        self.path = Path(path).absolute()  # wherever the program goes
         self._session: Any = None
         self._outer: Recording | None = None
         self._first, self._last = 0, -1
         self._remove: Callable[[], None] = lambda: None
         if not _current and self.path.exists() and not force:
-            raise FileExistsError(f"{self.path} exists already")
+            raise FileExistsError(f"{path} exists already")
 
     def __enter__(self) -> Recording:
         if _current:
