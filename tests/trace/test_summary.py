@@ -40,3 +40,7 @@ def test_one_number_is_an_array_of_one(number: float) -> None:
     alone, of_one = astuple(summarize_number(float(number))), astuple(summarize(np.array([float(number)])))
     for one, other in zip(alone, of_one, strict=True):
         assert one == (None if other is None else pytest.approx(other, abs=1e-199))
+
+
+def test_the_absolute_value_of_a_single_precision_complex_number_is_a_double() -> None:
+    assert summarize(np.array([1 + 2j], "complex64")).max == math.sqrt(5)

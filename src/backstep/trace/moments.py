@@ -37,7 +37,7 @@ class Moments:
         with np.errstate(over="ignore", invalid="ignore"):
             for begin in range(0, flat.size, CHUNK):
                 chunk = flat[begin : begin + CHUNK]
-                self._add(np.abs(chunk) if chunk.dtype.kind == "c" else chunk)
+                self._add(np.abs(chunk.astype(np.complex128)) if chunk.dtype.kind == "c" else chunk)
 
     def _add(self, chunk: npt.NDArray[Any]) -> None:
         wide = chunk.astype(np.float64)
