@@ -130,6 +130,7 @@ def test_a_part_is_drawn_with_its_own_figures(trace: Trace) -> None:
 def test_what_was_not_kept_says_so(trace: Trace) -> None:
     drawn = shown(trace, 3, "0:2")
     assert "4096 elements, more than 1024" in drawn and "no part of it was kept" in drawn
+    assert "record again with --values all" in drawn
     assert tensor_page.places(tensor_page.pictures(Moment(trace, 3), 2, WHOLE)) == (0, 0)
 
 

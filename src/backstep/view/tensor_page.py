@@ -113,7 +113,7 @@ def build(
     """At most `height` rows of at most `width` cells; `place` is the number that is told in full."""
     shown = pictures(moment, tensor, part)
     each = min(WIDEST, (width - GAP * (len(shown) - 1)) // len(shown))
-    exact = _exact(shown, place, width, theme)
+    exact = _exact(shown, place, width, theme) or _advice(moment, shown, width, theme)
     room = max(1, height - BELOW - len(exact) - 2)
     columns = [_column(picture, each, room, theme) for picture in shown]
     tallest = max(map(len, columns))
@@ -186,6 +186,15 @@ def _exact(shown: list[Picture], place: tuple[int, int], width: int, theme: Them
             told = _number(picture.array.reshape(-1)[flat], picture.dtype)
             row += [Segment(f" {picture.label} ", theme.dim), Segment(told, theme.strong)]
     return [fit(row, width)]
+
+
+def _advice(moment: Moment, shown: list[Picture], width: int, theme: Theme) -> list[Row]:
+    """How to have the numbers that were not kept."""
+    iteration = moment.trace.iteration_at(moment.position)
+    if not any(picture.dtype and picture.array is None for picture in shown):
+        return []
+    only = "" if iteration is None else f" --iterations {iteration}:{iteration + 1}"
+    return [fit([Segment(f"to have the numbers, record again with --values all{only}", theme.dim)], width)]
 
 
 def _number(value: Array, dtype: str) -> str:
