@@ -5,6 +5,7 @@ Results go to stdout. What is wrong with the command or with a file is one plain
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import json
 import os
@@ -27,6 +28,8 @@ USAGE = 2
 BROKEN_PIPE = 128 + 13
 PIPE_WIDTH = 1000
 """How long a line of `info` may be where no terminal crops it."""
+PATIENCE = 0.1
+"""Seconds of reading before the screen opens; it reads on."""
 TEXT_WIDTH = 100
 """How wide the text of findings is where there is no terminal."""
 
@@ -41,9 +44,10 @@ def _run(arguments: Sequence[str] | None) -> int:
     from backstep.trace.file import TraceError
 
     # A terminal that cannot show a character shows a stand-in; it is no reason for a traceback.
+    codecs.register_error("stand-in", _stand_in)
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, OSError):
-            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+            stream.reconfigure(errors="stand-in")  # type: ignore[union-attr]
     try:
         # Not `cli.main`, which makes its own exit code of a broken pipe.
         with cli.make_context("backstep", list(sys.argv[1:] if arguments is None else arguments)) as context:
@@ -65,6 +69,15 @@ def _run(arguments: Sequence[str] | None) -> int:
         # The reader of the pipe has gone; python's own flush at exit must not complain about it either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
+
+
+def _stand_in(error: UnicodeError) -> tuple[str, int]:
+    """What a terminal that knows ASCII alone shows for what it does not."""
+    from backstep.view.ascii import spoken
+
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return spoken(error.object[error.start : error.end]), error.end
 
 
 def _refuse(line: str) -> int:
@@ -314,7 +327,7 @@ def demo(name: str | None, **look: Any) -> int:
 @_screen_options
 def open_(trace: str, at: str | None, **look: Any) -> int:
     """Step through a recorded TRACE; needs no torch."""
-    with _ranks(trace) as ranks:
+    with _ranks(trace, patience=PATIENCE if at is None else None) as ranks:
         loaded = ranks[0]
         position = None if at is None else _position(loaded, at)
         if not (_has_terminal(sys.stdin) and _has_terminal(sys.stdout)):
@@ -403,23 +416,48 @@ def diff(a: str, b: str, rtol: float, atol: float, opened: bool, **look: Any) ->
 
 @cli.command()
 @click.argument("trace")
-@click.option("--format", "format_", type=click.Choice(["jsonl"]), required=True)
+@click.option(
+    "--format", "format_", type=click.Choice(["jsonl", "json", "csv", "html", "svg", "mermaid", "npz"]), required=True,
+    help="jsonl: an event a line. json: one object. csv: a row an event. html: a page that steps, in one file. "
+    "svg, mermaid: the graph of an iteration with its values. npz: tensors for numpy.",
+)  # fmt: skip
 @click.option("-o", "--output", metavar="FILE", help="Write there instead of to stdout.")
-def export(trace: str, format_: str, output: str | None) -> None:
+@click.option("--at", metavar="POSITION", help="html: open there; svg, mermaid, npz: as it is there.")
+@click.option("--tensor", "tensors", multiple=True, metavar="NAME", help="npz: this one (w, w.grad) [all leaves].")
+@click.option("--iterations", metavar="A:B", callback=_range, help="html: only those from A to before B.")
+def export(trace: str, format_: str, output: str | None, **given: Any) -> None:
     """Write a TRACE in another format; the same trace gives the same bytes."""
-    from backstep.export import jsonl
+    from backstep.export.formats import FORMATS, Wanted
 
+    chosen, context = FORMATS[format_], click.get_current_context()
+    for name, option in (("at", "--at"), ("tensors", "--tensor"), ("iterations", "--iterations")):
+        if given[name] and name not in chosen.takes:
+            raise click.UsageError(f"{option} means nothing to {format_}", context)
+    if output is None and not chosen.is_text and _has_terminal(sys.stdout):
+        raise click.UsageError(f"{format_} is nothing for a terminal: -o names a file", context)
     with _loaded(trace) as loaded:
-        if output is None:
-            jsonl.write(loaded, sys.stdout.buffer)
-            return
-        if Path(output).exists() and Path(output).samefile(trace):
-            raise click.UsageError(f"{output}: is the trace itself", click.get_current_context())
+        at = None if given["at"] is None else _position(loaded, given["at"])
+        wanted = Wanted(at, given["tensors"], _iterations(given["iterations"]))
         try:
+            if output is None:
+                chosen.write(loaded, sys.stdout.buffer, wanted)
+                return
+            if Path(output).exists() and Path(output).samefile(trace):
+                raise click.UsageError(f"{output}: is the trace itself", context)
             with open(output, "wb") as stream:
-                jsonl.write(loaded, stream)
+                chosen.write(loaded, stream, wanted)
+        except ValueError as error:
+            raise click.UsageError(one_line(str(error)), context) from None
         except OSError as error:
-            raise click.UsageError(f"{output}: {error.strerror}", click.get_current_context()) from None
+            if output is None:
+                raise
+            raise click.UsageError(f"{output}: {error.strerror}", context) from None
+
+
+def _iterations(text: str | None) -> tuple[int, int | None] | None:
+    from backstep.recorder.options import parse_iterations
+
+    return None if text is None else parse_iterations(text)
 
 
 @cli.command()
@@ -547,12 +585,12 @@ def _print_as_text(traces: Sequence[Trace], reports: Sequence[Report]) -> None:
 
 
 @contextlib.contextmanager
-def _ranks(path: str) -> Iterator[list[Trace]]:
+def _ranks(path: str, *, patience: float | None = None) -> Iterator[list[Trace]]:
     """The trace, or those of a folder by rank. A trace may lie: what stumbles over it becomes one line."""
     from backstep.trace.file import DAMAGE, TraceError
     from backstep.trace.ranks import opened
 
-    with opened(path) as traces:
+    with opened(path, patience=patience) as traces:
         try:
             yield traces
         except DAMAGE as error:

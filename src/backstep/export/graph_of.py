@@ -1,0 +1,70 @@
+"""The graph of an iteration at a moment, as what is drawn of it needs it: boxes and the wires between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from backstep.replay.moment import Moment
+from backstep.replay.runs import runs_of
+from backstep.trace.event import Value
+from backstep.trace.trace import Trace
+from backstep.view.brief import figures, shape
+from backstep.view.carried import arrived_at, has_run_backward, is_leaf, value_of
+from backstep.view.rows import safe
+from backstep.view.spine import SpineRow, block_around, spine_of
+
+LANES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """`kind`: `leaf`, `data` or `op`. `gradient` is empty where none is needed or none has come yet."""
+
+    kind: str
+    title: str
+    value: str
+    gradient: str
+    inputs: tuple[int, ...]
+    back: tuple[bool, ...]
+    """For each input: whether a gradient has gone back to it."""
+
+
+def default_position(trace: Trace) -> int:
+    """The end of the first iteration; where there is none, that of the trace. ValueError for an empty one."""
+    if not len(trace):
+        raise ValueError("the trace has no events")
+    runs = runs_of(trace)
+    for at, key in enumerate(runs.inner_keys):
+        if key >= 0:
+            return int(runs.inner_span(at)[1])
+    return len(trace) - 1
+
+
+def boxes_at(trace: Trace, at: int | None) -> tuple[Moment, list[Box]]:
+    """The boxes of the iteration around a position, each after its inputs."""
+    moment = Moment(trace, default_position(trace) if at is None else at)
+    runs = runs_of(trace)
+    span = block_around(*runs.inner_span(runs.inner_at(moment.position)), moment.position)
+    rows = spine_of(trace, *span, LANES).rows
+    return moment, [_box(moment, rows, index) for index in range(len(rows))]
+
+
+def _box(moment: Moment, rows: tuple[SpineRow, ...], index: int) -> Box:
+    row = rows[index]
+    name = safe(moment.trace.name(row.tensor, row.name)) if row.tensor >= 0 else ""
+    inputs = tuple(one for one in row.inputs if one < index)
+    ran = has_run_backward(moment, row)
+    back = tuple(ran and rows[one].needs_grad for one in inputs)
+    leaf = is_leaf(moment, row)
+    kind = "leaf" if leaf else "op" if row.is_op else "data"
+    title = f"{safe(row.op)} → {name}" if row.is_op and name else safe(row.op) or name
+    gradient = moment.grad(row.tensor) if leaf else arrived_at(moment, row) if ran and row.needs_grad else None
+    return Box(kind, title, _told(moment, value_of(moment, row)), _told(moment, gradient), inputs, back)
+
+
+def _told(moment: Moment, value: Value | None) -> str:
+    """A number, or a shape and a norm."""
+    if value is None:
+        return ""
+    known = figures(moment.trace, value)
+    return known.text if known.told or not shape(value) else f"{shape(value)} {known.text}".strip()

@@ -1,0 +1,205 @@
+"""`export --format html`: one file that steps through a part of the trace in a browser, without a network.
+
+It shows what the screen shows, made by the same panes. Each row is in it once, however many moments show it; nothing of
+a trace can become markup or code: texts are escaped, and the page's policy runs no script but its own.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from html import escape
+from typing import Any, BinaryIO
+
+import msgspec
+from rich.segment import Segment
+from rich.style import Style
+
+from backstep.export.page import BUTTONS, PAGE, SCRIPT, STYLE
+from backstep.replay.moment import Moment
+from backstep.replay.runs import runs_of
+from backstep.replay.steps import PASSED_OVER
+from backstep.trace.trace import Trace
+from backstep.view import chain, graph, header, source, tensors
+from backstep.view.highlight import lines_of
+from backstep.view.rows import Row
+from backstep.view.theme import DARK, LIGHT
+
+MOST = 1500
+"""Events in a page; it is told which."""
+PANES = ((source, 66, 44), (graph, 104, 18), (chain, 104, 15), (tensors, 104, 12))
+"""Each pane with its cells and rows."""
+CRUMB = 150
+CURVE = 52
+"""Height of the loss curve in pixels."""
+
+
+def write(
+    trace: Trace, stream: BinaryIO, *, at: int | None = None, iterations: tuple[int, int | None] | None = None
+) -> None:
+    """The page, opened at a position; of a long trace a part around it, or these iterations (half open)."""
+    stream.write(page(trace, at=at, iterations=iterations).encode())
+
+
+def page(trace: Trace, *, at: int | None = None, iterations: tuple[int, int | None] | None = None) -> str:
+    """The page as a text. ValueError where there is nothing to show."""
+    positions = chosen(trace, at, iterations)
+    ink, rows = _Inks(trace), _Rows()
+    index = {position: number for number, position in enumerate(positions)}
+    steps = [_step(trace, position, index, ink, rows) for position in positions]
+    start = min(range(len(positions)), key=lambda number: abs(positions[number] - (positions[0] if at is None else at)))
+    told = {"rows": rows.rows, "steps": steps, "start": start, "extent": len(trace)}
+    style, script = STYLE + ink.rules(), SCRIPT
+    curve, label = _curve(trace)
+    return PAGE.format(
+        policy=f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'",
+        title=escape(f"{trace.header['script'] or 'recording'} - backstep"),
+        style=style, script=script, curve=curve, label=escape(label), last=len(positions) - 1,
+        buttons="".join(f'<button data-key="{key}">{escape(word)}</button>' for key, word in BUTTONS),
+        footer=escape(_footer(trace, positions)),
+        data=msgspec.json.encode(told).decode().replace("<", "\\u003c").replace("\u2028", "\\u2028"),
+    )  # fmt: skip
+
+
+def chosen(trace: Trace, at: int | None, iterations: tuple[int, int | None] | None) -> list[int]:
+    """The positions in the page: at most `MOST`, all that a step stops at between the first and the last of them."""
+    if not len(trace):
+        raise ValueError("the trace has no events")
+    first, last = 0, len(trace) - 1
+    if iterations is not None:
+        wanted, end = iterations
+        runs = runs_of(trace)
+        inside = [n for n, key in enumerate(runs.inner_keys) if key >= wanted and (end is None or key < end)]
+        if not inside:
+            raise ValueError(f"no iterations {wanted}:{'' if end is None else end} in this trace")
+        first, last = runs.inner_span(inside[0])[0], runs.inner_span(inside[-1])[1]
+    elif at is not None and last >= MOST:
+        first = max(0, min(at - MOST // 2, last + 1 - MOST))
+    kinds = trace.columns["kind"][first : min(last + 1, first + 4 * MOST)].tolist()
+    steps = [position for position, kind in enumerate(kinds, first) if kind not in PASSED_OVER]
+    return steps[:MOST] or [first]
+
+
+def _step(trace: Trace, position: int, index: dict[int, int], ink: _Inks, rows: _Rows) -> dict[str, Any]:
+    moment = Moment(trace, position)
+    panes = []
+    for module, width, height in PANES:
+        drawn = [module.title(moment, width, DARK), *_trimmed(module.build(moment, width, height, DARK))]
+        panes.append([rows.number(ink.html(row)) for row in drawn])
+    twin = moment.twin
+    return {
+        "position": position,
+        "crumb": rows.number(ink.html(header.build(moment, CRUMB, 1, DARK)[0])),
+        "phase": f"{runs_of(trace).inner_at(position)} {trace.phase_at(position)}",
+        "iteration": runs_of(trace).inner_at(position),
+        "twin": -1 if twin is None else index.get(twin, -1),
+        "panes": panes,
+    }
+
+
+def _trimmed(rows: list[Row]) -> list[Row]:
+    """The rows without the empty ones at the end."""
+    rows = list(rows)
+    while rows and not any(segment.text.strip() for segment in rows[-1]):
+        rows.pop()
+    return rows
+
+
+class _Rows:
+    """Rows by number, each once."""
+
+    def __init__(self) -> None:
+        self.rows: list[str] = []
+        self._numbers: dict[str, int] = {}
+
+    def number(self, row: str) -> int:
+        found = self._numbers.get(row)
+        if found is None:
+            found = self._numbers[row] = len(self.rows)
+            self.rows.append(row)
+        return found
+
+
+class _Inks:
+    """Styles as classes of the page, each colour with the one that takes its place on a light ground."""
+
+    def __init__(self, trace: Trace) -> None:
+        self._classes: dict[tuple[str, str, bool, bool], str] = {}
+        self._light = _light_colours(trace)
+
+    def html(self, row: Row) -> str:
+        """The row as markup; texts are escaped, and blanks at its end left out."""
+        parts = [self._part(segment) for segment in row]
+        while parts and parts[-1].isspace():
+            parts.pop()
+        return "".join(parts)
+
+    def _part(self, segment: Segment) -> str:
+        text = escape(segment.text)
+        style = segment.style or Style.null()
+        key = (_hex(style.color), _hex(style.bgcolor), bool(style.bold), bool(style.italic))
+        if not text or not any(key):
+            return text
+        name = self._classes.setdefault(key, f"k{len(self._classes)}")
+        return f'<i class="{name}">{text}</i>'
+
+    def rules(self) -> str:
+        """The classes, dark, then light."""
+        dark = "".join(_rule(name, *key) for key, name in self._classes.items())
+        light = "".join(
+            _rule(name, self._light.get(color, color), self._light.get(ground, ground), bold, italic)
+            for (color, ground, bold, italic), name in self._classes.items()
+        )
+        return f"{dark}@media (prefers-color-scheme: light) {{\n{light}}}\n"
+
+
+def _rule(name: str, color: str, ground: str, bold: bool, italic: bool) -> str:
+    parts = [f"color:{color}" if color else "", f"background:{ground}" if ground else ""]
+    parts += ["font-weight:bold" if bold else "", "font-style:italic" if italic else ""]
+    return f"pre i.{name},h2 i.{name},#crumb i.{name}{{{';'.join(part for part in parts if part)}}}\n"
+
+
+def _hex(color: Any) -> str:
+    return "" if color is None or color.is_default else color.get_truecolor().hex
+
+
+def _light_colours(trace: Trace) -> dict[str, str]:
+    """For each colour of the dark theme, and of its code, that of the light one."""
+    found: dict[str, str] = {}
+    for name in DARK.__dataclass_fields__:
+        dark, light = getattr(DARK, name), getattr(LIGHT, name)
+        if isinstance(dark, Style):
+            found.setdefault(_hex(dark.color), _hex(light.color))
+            found.setdefault(_hex(dark.bgcolor), _hex(light.bgcolor))
+    for text in trace.sources.values():
+        for one, other in zip(lines_of(text, DARK.syntax), lines_of(text, LIGHT.syntax), strict=True):
+            for dark_, light_ in zip(one.row, other.row, strict=False):
+                if dark_.text == light_.text and dark_.style and light_.style:
+                    found.setdefault(_hex(dark_.style.color), _hex(light_.style.color))
+    return found
+
+
+def _curve(trace: Trace) -> tuple[str, str]:
+    """The loss over the positions as a path, and what it says."""
+    known = [(position, loss) for position, loss in trace.losses if loss == loss and abs(loss) != float("inf")]
+    if not known:
+        return "", "no loss was recorded"
+    low, high = min(loss for _, loss in known), max(loss for _, loss in known)
+    step = max(1, len(known) // 2000)
+    extent = max(1, len(trace) - 1)
+    points = [
+        f"{1000 * position / extent:.1f},{2 + CURVE * (1 - (loss - low) / ((high - low) or 1)):.1f}"
+        for position, loss in known[::step]
+    ]
+    return f"M {' L '.join(points)}", f"loss from {known[0][1]:.6g} to {known[-1][1]:.6g}"
+
+
+def _footer(trace: Trace, positions: list[int]) -> str:
+    told = f"events #{positions[0]:,} to #{positions[-1]:,} of {len(trace):,}"
+    whole = len(trace) <= MOST
+    part = "" if whole else f" (a page has at most {MOST:,}: backstep export --iterations A:B takes others)"
+    return f"{told}{part}. Recorded with PyTorch {trace.header['torch']}, shown by backstep."
+
+
+def _hash(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

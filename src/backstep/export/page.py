@@ -1,0 +1,124 @@
+"""The page of the html export: its layout and its motion. What it shows comes as data."""
+
+from __future__ import annotations
+
+STYLE = """
+:root { color-scheme: dark light; --ground: #11151c; --ink: #d8dee9; --dim: #7b8494; --line: #3b4252; --key: #f9ee71; }
+@media (prefers-color-scheme: light) {
+:root { --ground: #fbfbfa; --ink: #22262e; --dim: #666e7a; --line: #c9ced6; --key: #7a5c00; }
+}
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--ground); color: var(--ink); font: 14px/1.35 ui-monospace, "DejaVu Sans Mono", Menlo,
+Consolas, monospace; }
+header { position: sticky; top: 0; background: var(--ground); border-bottom: 1px solid var(--line); padding: 8px 16px;
+z-index: 1; }
+h1 { font-size: 15px; margin: 0 0 4px; }
+h2 { font-size: 14px; margin: 0 0 4px; color: var(--dim); font-weight: normal; }
+main { display: grid; grid-template-columns: minmax(0, 5fr) minmax(0, 8fr); gap: 16px; padding: 12px 16px; }
+section { min-width: 0; overflow-x: auto; border-top: 1px solid var(--line); padding-top: 6px; }
+#source { grid-row: span 3; }
+pre { margin: 0; font: inherit; } pre i { font-style: normal; }
+#curve { width: 100%; height: 56px; display: block; cursor: pointer; }
+#curve path { fill: none; stroke: #4fa8ee; stroke-width: 2; vector-effect: non-scaling-stroke; }
+#curve line { stroke: var(--key); stroke-width: 2; vector-effect: non-scaling-stroke; }
+input[type=range] { width: 100%; margin: 2px 0; } button { font: inherit; background: none; color: inherit;
+border: 1px solid var(--line); border-radius: 4px; padding: 1px 8px; cursor: pointer; margin-right: 4px; }
+kbd { color: var(--key); font: inherit; } footer { padding: 4px 16px 16px; color: var(--dim); }
+@media (max-width: 900px) { main { display: block; } section { margin-bottom: 16px; } }
+@media print { header { position: static; } nav, input { display: none; } }
+"""
+
+SCRIPT = """
+"use strict";
+const data = JSON.parse(document.getElementById("data").textContent);
+const panes = ["source", "graph", "chain", "tensors"];
+const by = id => document.getElementById(id);
+let at = data.start;
+function show(to) {
+  at = Math.max(0, Math.min(data.steps.length - 1, to));
+  const step = data.steps[at];
+  panes.forEach((pane, index) => {
+    by(pane).querySelector("h2").innerHTML = data.rows[step.panes[index][0]];
+    by(pane).querySelector("pre").innerHTML = step.panes[index].slice(1).map(row => data.rows[row]).join("\\n");
+  });
+  by("crumb").innerHTML = data.rows[step.crumb];
+  by("range").value = at;
+  by("range").setAttribute("aria-valuetext", by("crumb").textContent);
+  const share = data.extent > 1 ? step.position / (data.extent - 1) : 0;
+  by("now").setAttribute("x1", share * 1000); by("now").setAttribute("x2", share * 1000);
+  history.replaceState(null, "", "#" + step.position);
+}
+function seek(field, direction) {
+  const here = data.steps[at][field];
+  if (direction > 0) {
+    let to = at; while (to < data.steps.length && data.steps[to][field] === here) to++;
+    if (to < data.steps.length) show(to);
+    return;
+  }
+  let first = at; while (first > 0 && data.steps[first - 1][field] === here) first--;
+  if (first < at || first === 0) { show(first); return; }
+  const before = data.steps[first - 1][field];
+  let to = first - 1; while (to > 0 && data.steps[to - 1][field] === before) to--;
+  show(to);
+}
+const keys = {
+  ArrowRight: () => show(at + 1), l: () => show(at + 1), ArrowLeft: () => show(at - 1), h: () => show(at - 1),
+  p: () => seek("phase", 1), P: () => seek("phase", -1), i: () => seek("iteration", 1), I: () => seek("iteration", -1),
+  t: () => { if (data.steps[at].twin >= 0) show(data.steps[at].twin); },
+  Home: () => show(0), End: () => show(data.steps.length - 1),
+};
+addEventListener("keydown", event => {
+  if (event.ctrlKey || event.metaKey || event.altKey || !(event.key in keys)) return;
+  event.preventDefault(); keys[event.key]();
+});
+by("range").addEventListener("input", event => show(Number(event.target.value)));
+by("curve").addEventListener("click", event => {
+  const box = by("curve").getBoundingClientRect();
+  const wanted = (event.clientX - box.left) / box.width * (data.extent - 1);
+  let best = 0;
+  data.steps.forEach((step, index) => {
+    if (Math.abs(step.position - wanted) < Math.abs(data.steps[best].position - wanted)) best = index;
+  });
+  show(best);
+});
+document.querySelectorAll("button").forEach(one => one.addEventListener("click", () => keys[one.dataset.key]()));
+const linked = data.steps.findIndex(step => "#" + step.position === location.hash);
+show(linked >= 0 ? linked : at);
+"""
+
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width">
+<title>{title}</title>
+<style>{style}</style>
+</head>
+<body>
+<header>
+<h1>{title}</h1>
+<div id="crumb" aria-live="polite"></div>
+<svg id="curve" viewBox="0 0 1000 56" preserveAspectRatio="none" role="img" aria-label="{label}">
+<path d="{curve}"/><line id="now" x1="0" x2="0" y1="0" y2="56"/></svg>
+<input type="range" id="range" min="0" max="{last}" value="0" aria-label="event">
+<nav>{buttons}</nav>
+</header>
+<main>
+<section id="source"><h2></h2><pre></pre></section>
+<section id="graph"><h2></h2><pre></pre></section>
+<section id="chain" aria-live="polite"><h2></h2><pre></pre></section>
+<section id="tensors"><h2></h2><pre></pre></section>
+</main>
+<footer>{footer}</footer>
+<script type="application/json" id="data">{data}</script>
+<script>{script}</script>
+</body>
+</html>
+"""
+
+BUTTONS = (
+    ("Home", "first"), ("ArrowLeft", "← back"), ("ArrowRight", "→ step"), ("P", "P phase"), ("p", "p phase"),
+    ("I", "I iteration"), ("i", "i iteration"), ("t", "t twin"), ("End", "last"),
+)  # fmt: skip
+"""What can be clicked, by the key that does the same."""
