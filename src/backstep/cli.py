@@ -73,11 +73,11 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 def _stand_in(error: UnicodeError) -> tuple[str, int]:
     """What a terminal that knows ASCII alone shows for what it does not."""
-    from backstep.view.ascii import spoken
+    from backstep.view.ascii import part_spoken
 
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    return spoken(error.object[error.start : error.end]), error.end
+    return part_spoken(error.object, error.start, error.end), error.end
 
 
 def _refuse(line: str) -> int:

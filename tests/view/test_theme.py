@@ -114,6 +114,11 @@ def test_in_ascii_everything_stays_in_its_cells(text: str) -> None:
         assert cell_len(said) == cell_len(text) or not text.isprintable()
 
 
+def test_a_product_is_told_from_a_blank_in_ascii() -> None:
+    assert spoken("(-1.96) · 1 · x = 2·l, 1·ε") == "(-1.96) * 1 * x = 2*l, 1*e"
+    assert spoken("x  ·  no grad") == "x  .  no grad"
+
+
 def test_a_row_keeps_its_styles_in_ascii() -> None:
     row = [Segment("◀ ‖2.4‖ → Δw", Style(bold=True)), Segment("⠀⡀⣿ naïve 結"), Segment("plain")]
     drawn = ascii_row(row)

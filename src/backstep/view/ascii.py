@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from functools import lru_cache
@@ -23,11 +24,17 @@ BARS = dict(zip("▁▂▃▄▅▆▇█", "_..-=+*#", strict=True))
 DOTS = " ..--==*#"
 """A cell of the curve, by how many dots it has."""
 BRAILLE = 0x2800
+PRODUCT = re.compile(r"(?<=[\w)\]] )·(?= [\w(-])|(?<=[\w)\]])·(?=[\w(√-])")
 
 
 def spoken(text: str) -> str:
-    """A text in ASCII, as wide as it was."""
-    return text if text.isascii() else "".join(map(_in_ascii, text))
+    """A text in ASCII, as wide as it was. A dot between factors is a star."""
+    return text if text.isascii() else part_spoken(text, 0, len(text))
+
+
+def part_spoken(text: str, start: int, end: int) -> str:
+    """The characters of a text from `start` to `end` in ASCII."""
+    return "".join(map(_in_ascii, PRODUCT.sub("*", text)[start:end]))
 
 
 def ascii_row(row: Row) -> Row:
