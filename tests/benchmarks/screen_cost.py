@@ -47,7 +47,7 @@ class Screen:
         if not self.pid:
             environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
             environment["XDG_CONFIG_HOME"] = str(trace.parent)
-            arguments = [sys.executable, "-m", "backstep", "open", str(trace), "--at", "50%"]
+            arguments = [sys.executable, "-m", "backstep", "open", str(trace)]
             os.execve(sys.executable, arguments, environment)
         fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
 
@@ -113,6 +113,9 @@ def measured(trace: Path, events: int, size: tuple[int, int]) -> dict[str, float
     screen = Screen(trace, size)
     try:
         first = screen.until(b"Tensors") - screen.started
+        screen.settle()
+        screen.key(b"g50%")
+        screen.key(b"\r")
         screen.settle()
         steps = sorted(screen.key(RIGHT) * 1000 for _ in range(STEPS))
         screen.settle()

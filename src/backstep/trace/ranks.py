@@ -16,7 +16,7 @@ import numpy as np
 from backstep.trace.batch import KIND_CODE
 from backstep.trace.event import Array, GradWriteEvent, UpdateEvent, Value
 from backstep.trace.file import TraceError
-from backstep.trace.trace import Trace, load
+from backstep.trace.trace import Trace
 
 SHARING = frozenset({"all_reduce", "broadcast", "all_reduce_coalesced"})
 """The collectives after which every rank has the same."""
@@ -49,10 +49,15 @@ def files_of(path: Path) -> list[Path]:
 
 
 @contextlib.contextmanager
-def opened(path: str | Path) -> Iterator[list[Trace]]:
-    """The trace, or those of the folder by rank; closed afterwards. TraceError for what is none."""
+def opened(path: str | Path, *, patience: float | None = None) -> Iterator[list[Trace]]:
+    """The trace, or those of the folder by rank; closed afterwards. TraceError for what is none.
+
+    Of a single trace no more is read than there is `patience` for, in seconds; `refresh` reads on.
+    """
     with contextlib.ExitStack() as stack:
-        traces = [stack.enter_context(load(file)) for file in files_of(Path(path))]
+        files = files_of(Path(path))
+        patience = patience if len(files) == 1 else None
+        traces = [stack.enter_context(Trace(file, patience=patience)) for file in files]
         yield sorted(traces, key=lambda trace: (trace.header.get("rank", 0), trace.path.name))
 
 

@@ -206,8 +206,10 @@ class Trace:
     """A recording, finished or growing. `trace.events` is a lazy sequence; numbers are those of the schema."""
 
     def __init__(
-        self, path: str | Path, *, first: int = 0, last: int | None = None, reader: TraceReader | None = None
-    ) -> None:
+        self, path: str | Path, *, first: int = 0, last: int | None = None, reader: TraceReader | None = None,
+        patience: float | None = None,
+    ) -> None:  # fmt: skip
+        """`patience`: after so many seconds of reading the rest is left to `refresh`."""
         self.path = Path(path)
         self._reader = reader or TraceReader(self.path)
         self._lock = threading.RLock()
@@ -220,7 +222,7 @@ class Trace:
         self._begin_reading(Holes([]))
         try:
             self._let_the_writer_finish()
-            self.refresh()
+            self.refresh(patience)
         except BaseException:
             self._reader.close()
             raise
@@ -234,6 +236,8 @@ class Trace:
 
     def _begin_reading(self, holes: Holes) -> None:
         """Nothing has been read yet."""
+        self.behind = False
+        """Whether there is more in the file that was not read for want of time."""
         self._batch_ids: list[int] = []
         self._batch_first: list[int] = []
         self._recorded = 0
@@ -325,10 +329,12 @@ class Trace:
         end = self._count if self._last is None else min(self._last + 1, self._count)
         return max(0, end - self._first)
 
-    def refresh(self) -> bool:
-        """Takes in what was added since; True if there was anything."""
+    def refresh(self, seconds: float | None = None) -> bool:
+        """Takes in what was added since; True if there was anything. After so many seconds the rest is left to the
+        next time, and the trace is `behind`."""
+        deadline = None if seconds is None else time.monotonic() + seconds
         with self._lock:
-            if not self._reader.changed() and self._count:
+            if not self._reader.changed() and self._count and not self.behind:
                 return False
             self._header = self._read_header()
             self._sources = None
@@ -341,8 +347,12 @@ class Trace:
             before = self._count
             try:
                 with uncollected():
+                    self.behind = False
                     for batch in self._reader.batches(self._batch_ids[-1] if self._batch_ids else 0):
                         self._take_batch(batch)
+                        if deadline is not None and time.monotonic() > deadline:
+                            self.behind = True
+                            break
             except (msgspec.MsgspecError, ValueError, IndexError, TypeError) as error:
                 raise TraceError(f"{self.path}: damaged: {error}") from None
             finally:

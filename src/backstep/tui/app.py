@@ -83,7 +83,10 @@ class App(Playing, Stopping, Pinning, Prompting, Picturing, Judging, Looking, Po
         self.set_keymap(dict(self.look.settings.keys))
         if self._leaving:
             self.exit()
-        self._announce()
+        if self.trace.behind:
+            self.read_on()
+        else:
+            self._announce()
         if self.trace.running:
             self._poll_timer = self.set_interval(POLL, self._poll)
 
@@ -242,5 +245,6 @@ def opening_position(trace: Trace, live: LiveRun | None) -> int:
     """Where to begin: at what a crashed script died of, else at the start; a watched run always at its start."""
     if live is not None or trace.header["exit"]["status"] != "exception":
         return 0
+    trace.refresh()
     deaths = [event.position for event in trace.find(kind="exception", caught=False)]
     return deaths[-1] if deaths else max(0, len(trace) - 1)

@@ -8,9 +8,10 @@ from dataclasses import replace
 from backstep.trace.file import DAMAGE, TraceError
 from backstep.tui.judging import Judging
 from backstep.tui.prompting import Prompting
+from backstep.tui.reading import Reading
 
 
-class Moving(Prompting, Judging):
+class Moving(Prompting, Reading, Judging):
     """The part of the app that moves the cursor. A motion that goes back in time stops the following."""
 
     _following = False
@@ -22,6 +23,9 @@ class Moving(Prompting, Judging):
         before = self.cursor.node
         try:
             reason = motion()
+            if reason is not None and self.trace.behind:
+                self.read_all()
+                reason = motion()
         except (TraceError, *DAMAGE) as error:
             self._show(f"✗ {error}", alarm=True)
             return
@@ -67,6 +71,7 @@ class Moving(Prompting, Judging):
         self._move(self.cursor.first)
 
     def action_last(self) -> None:
+        self.read_all()
         if not self.trace.running:
             self._move(self.cursor.last)
             return

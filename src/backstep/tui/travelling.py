@@ -63,6 +63,7 @@ class Travelling(Seeking):
     def _follow(self, find: Callable[..., Found], word: str, direction: int) -> None:
         if not len(self.trace):
             return
+        self.read_all()
         chosen = self.followed()
         if chosen is None:
             self._show("this event is about no tensor: select one in Tensors (4) with ↑ ↓ and Enter")
@@ -74,6 +75,7 @@ class Travelling(Seeking):
     def action_anomaly(self, direction: int) -> None:
         if not len(self.trace):
             return
+        self.read_all()
         which = "later" if direction > 0 else "earlier"
         found = anomalies(self.trace, self.cursor.position, direction)
         otherwise = f"no {which} anomaly: no NaN, Inf, missing, exploding or dead gradient begins there"
@@ -87,6 +89,7 @@ class Travelling(Seeking):
 
     def _query(self, text: str) -> Found:
         """Where a text leads; `PositionError` or `ConditionError` says what is wrong with it."""
+        self.read_all()
         trace, here = self.trace, self.cursor.position
         found = parse_goto(trace, text, here, self.marked)
         if found is not None:
@@ -149,6 +152,7 @@ class Travelling(Seeking):
 
     def action_found(self, direction: int) -> None:
         """The next or the previous event that has the text."""
+        self.read_all()
         if not self._sought or not len(self.trace):
             self._show("nothing to look for yet: / asks for a text")
             return

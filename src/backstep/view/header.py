@@ -70,6 +70,8 @@ def _state(moment: Moment, theme: Theme, playing: str) -> list[Part]:
 
 def _status(moment: Moment, theme: Theme) -> tuple[str, str, Style]:
     """Whether the script still runs, and how it ended if not well."""
+    if moment.trace.behind:
+        return "…", "reading", theme.dim
     status = moment.trace.header["exit"]["status"]
     return {
         "running": ("●", "LIVE", theme.good),
