@@ -17,7 +17,7 @@ h2 { font-size: 14px; margin: 0 0 4px; color: var(--dim); font-weight: normal; }
 main { display: grid; grid-template-columns: minmax(0, 5fr) minmax(0, 8fr); gap: 16px; padding: 12px 16px; }
 section { min-width: 0; overflow-x: auto; border-top: 1px solid var(--line); padding-top: 6px; }
 #source { grid-row: span 3; }
-pre { margin: 0; font: inherit; } pre i { font-style: normal; }
+pre { margin: 0; font: inherit; line-height: 1.19; } i { font-style: normal; }
 #curve { width: 100%; height: 56px; display: block; cursor: pointer; }
 #curve path { fill: none; stroke: #4fa8ee; stroke-width: 2; vector-effect: non-scaling-stroke; }
 #curve line { stroke: var(--key); stroke-width: 2; vector-effect: non-scaling-stroke; }

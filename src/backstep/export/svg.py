@@ -49,7 +49,8 @@ def _laid_out(boxes: list[Box], layout: Layout) -> tuple[int, int, str]:
     """Size in pixels, and what is drawn."""
     drawn = []
     for wire in layout.wires:
-        points = " ".join(f"{_x(x)},{_y(y)}" for x, y in wire.points)
+        *way, end = [(_x(x), _y(y)) for x, y in wire.points]
+        points = " ".join(f"{x},{y}" for x, y in [*way, (end[0] + CELL, end[1])])
         back = boxes[wire.target].back[boxes[wire.target].inputs.index(wire.source)]
         x, y = wire.points[0] if back else wire.points[-1]
         head = f"{_x(x)},{_y(y)} l 9,-4 l 0,8 z" if back else f"{_x(x) + CELL},{_y(y)} l -9,-4 l 0,8 z"
