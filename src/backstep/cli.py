@@ -332,10 +332,9 @@ def open_(trace: str, at: str | None, **look: Any) -> int:
         position = None if at is None else _position(loaded, at)
         if not (_has_terminal(sys.stdin) and _has_terminal(sys.stdout)):
             raise click.UsageError("needs a terminal; backstep show prints a moment", click.get_current_context())
-        from backstep.tui import App
-        from backstep.tui.look import look_of_terminal
+        from backstep.screen import screen
 
-        app = App(loaded, position=position, others=ranks[1:], look=look_of_terminal(**look))
+        app = screen(loaded, look, position=position, others=ranks[1:])
         app.run()
         return app.return_code or 0
 
@@ -404,11 +403,10 @@ def diff(a: str, b: str, rtol: float, atol: float, opened: bool, **look: Any) ->
     with _loaded(a) as one, _loaded(b) as other:
         found = first_difference(one, other, Tolerance(rtol, atol))
         if opened and found is not None and _has_terminal(sys.stdin) and _has_terminal(sys.stdout):
-            from backstep.tui import App
-            from backstep.tui.look import look_of_terminal
+            from backstep.screen import screen
 
             first, second = (min(found.position, len(trace) - 1) for trace in (one, other))
-            app = App(other, second, look=look_of_terminal(**look), pinned=(one, first))
+            app = screen(other, look, position=second, pinned=(one, first))
             app.run()
         _print(lambda width: build(one, other, found, DARK))
     return 0 if found is None else 1

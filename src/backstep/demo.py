@@ -72,9 +72,8 @@ def tour(found: dict[str, Path], look: dict[str, Any]) -> int:
     from rich.panel import Panel
     from rich.theme import Theme
 
+    from backstep.screen import screen
     from backstep.trace.trace import load
-    from backstep.tui import App
-    from backstep.tui.look import look_of_terminal
 
     console = Console(theme=Theme({"markdown.code": "bold"}))
     with tempfile.TemporaryDirectory(prefix="backstep-demo-") as folder:
@@ -85,7 +84,7 @@ def tour(found: dict[str, Path], look: dict[str, Any]) -> int:
             if len(found) > 1 and not asked_to_go_on():
                 return 0
             with load(record(script, Path(folder))) as trace:
-                app = App(trace, lecture=True, look=look_of_terminal(**look))
+                app = screen(trace, look, lecture=True)
                 app.run()
             if app.return_code:
                 return app.return_code

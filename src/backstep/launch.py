@@ -167,11 +167,10 @@ def watch(path: Path, child: Child, look: dict[str, Any]) -> None:
     trace = first_look(path, child)
     if trace is None:
         return
-    from backstep.tui.app import App
-    from backstep.tui.look import look_of_terminal
+    from backstep.screen import screen
 
     with trace:
-        app = App(trace, live=child, look=look_of_terminal(**look))
+        app = screen(trace, look, live=child)
         with passed_on(child, app.leave_at_once):
             decision = app.run()
     if decision == "stop":

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from backstep.screen import screen
 from backstep.trace.trace import load
 from backstep.tui import App
 from tests.handmade import ols_trace
@@ -56,5 +57,26 @@ def test_a_moment_is_taken_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
                 monkeypatch.chdir(tmp_path / "taken")
                 (tmp_path / "taken").rmdir()
                 assert "✗" in await press("Y", "m")
+
+    asyncio.run(run())
+
+
+def test_the_formats_of_export_are_written_without_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+
+    async def run() -> None:
+        with load(ols_trace(tmp_path / "ols.backstep")) as trace:
+            app = screen(trace, {}, position=13)
+            async with app.run_test(size=(100, 30)) as pilot:
+                for letter, suffix, start in (("g", "graph.svg", b"<svg"), ("h", "html", b"<!"), ("z", "npz", b"PK")):
+                    await pilot.press("Y", letter)
+                    await app.workers.wait_for_complete()
+                    await pilot.pause()
+                    assert f"written: ols-13.{suffix}" in app.canvas.strips[-1].text
+                    assert start in (tmp_path / f"ols-13.{suffix}").read_bytes()[:200]
+                await pilot.press("Y", "d", "Y", "c")
+                await app.workers.wait_for_complete()
+                assert (tmp_path / "ols-13.mmd").exists() and (tmp_path / "ols-13.csv").read_text().count("\n") > 42
 
     asyncio.run(run())

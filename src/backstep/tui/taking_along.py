@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from backstep.replay.moment import Moment
-from backstep.trace.file import one_line
+from backstep.trace.file import TraceError, one_line
+from backstep.trace.trace import Trace
 from backstep.tui.menu import Choice, Choosing
 from backstep.view import taking
 from backstep.view.tensor_page import subject
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """A format that a trace can be written in, around a position: the letter that chooses it, and the file's suffix."""
+
+    letter: str
+    text: str
+    suffix: str
+    write: Callable[[Trace, BinaryIO, int], None]
+
 
 TOLD = 60
 """Characters of what was copied that are told."""
@@ -19,6 +35,9 @@ TOLD = 60
 
 class TakingAlong(Choosing):
     """The part of the app that copies (`y`) and exports (`Y`)."""
+
+    writers: Sequence[Writer] = ()
+    """The formats that whoever opened the screen can write."""
 
     def action_copy(self) -> None:
         """The clipboard is the terminal's (OSC 52); where it refuses, the files of `Y` are the way."""
@@ -57,7 +76,23 @@ class TakingAlong(Choosing):
             Choice("m", "this step as Markdown (.md)", self._writer("md", self._markdown)),
             Choice("j", "this iteration, an event a line (.jsonl)", self._writer("jsonl", self._iteration)),
             Choice("n", "the tensor of this event (.npy)", self._write_array),
+            *(Choice(writer.letter, writer.text, partial(self._export, writer)) for writer in self.writers),
         )
+
+    def _export(self, writer: Writer) -> None:
+        self._show("writing …")
+        self.run_worker(self._exported(writer, self.trace, self.cursor.position), group="export")
+
+    async def _exported(self, writer: Writer, trace: Trace, position: int) -> None:
+        """Writes in a thread of its own: the screen does not wait."""
+        path = free_path(trace.path.stem, position, writer.suffix)
+        try:
+            with open(path, "xb") as stream:
+                await asyncio.to_thread(writer.write, trace, stream, position)
+        except (OSError, ValueError, TraceError) as error:
+            self._show(f"✗ {one_line(str(error))}", alarm=True)
+        else:
+            self._show(f"written: {path}")
 
     def _writer(self, suffix: str, make: Callable[[], str]) -> Callable[[], None]:
         return lambda: self._write(suffix, lambda path: path.write_text(make(), encoding="utf-8"))
