@@ -12,7 +12,7 @@ import gc
 import os
 import threading
 import time
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -41,6 +41,7 @@ from backstep.trace.file import Batch, TraceError, TraceReader
 from backstep.trace.holes import Holes
 from backstep.trace.hooked import find_hooked, rows_of_pass
 from backstep.trace.iterations import Iterations
+from backstep.trace.losses import Losses
 from backstep.trace.records import (
     KINDS,
     PHASES,
@@ -243,8 +244,8 @@ class Trace:
         self._recorded = 0
         """Events in the file, and those that a flight recorder has let go."""
         self._holes = holes
-        self._ends: list[npt.NDArray[np.int64]] = []
-        """For each batch: where its events end in their blob; the last one's is the end of the blob, -1."""
+        self._ends: list[npt.NDArray[np.int64] | None] = []
+        """For each batch of which some events may be gone: where the others end in their blob; -1 is its end."""
         self._columns = self._room = np.empty(0, COLUMNS)
         """`_columns` is the part of `_room` that is in use."""
         self._count = 0
@@ -259,7 +260,7 @@ class Trace:
         self._leaf_numbers: dict[int, str] = {}
         self._names: dict[int, int] = {}
         self.grads: dict[int, int] = {}
-        self.losses: list[tuple[int, float]] = []
+        self.losses = Losses()
         """(position, value) of each backward pass from a scalar root."""
         self.optimizers: dict[int, Optimizer] = {}
         self.steps: list[tuple[int, int]] = []
@@ -377,8 +378,9 @@ class Trace:
         except (ValueError, TypeError) as error:
             raise TraceError(f"{self.path}: damaged header: {error}") from None
 
-    def _columns_of(self, batch: Batch) -> tuple[Columns, npt.NDArray[np.int64]]:
-        """The columns of the events of a batch that are left, and where each ends in the batch's blob."""
+    def _columns_of(self, batch: Batch) -> tuple[Columns, npt.NDArray[np.int64] | None]:
+        """The columns of the events of a batch that are left, and where each ends in the batch's blob, if some of
+        them may be gone."""
         columns = np.frombuffer(batch.columns, COLUMNS)
         if batch.first != self._recorded or batch.count < 0:
             raise TraceError(f"{self.path}: batch {batch.id} is damaged")
@@ -389,8 +391,10 @@ class Trace:
                 return columns, np.empty(0, np.int64)
         if len(columns) != batch.count:
             raise TraceError(f"{self.path}: batch {batch.id} is damaged")
+        if left is None:
+            return columns, None
         ends = np.append(columns["offset"][1:].astype(np.int64), -1) if len(columns) else np.empty(0, np.int64)
-        return (columns, ends) if left is None else (columns[left], ends[left])
+        return columns[left], ends[left]
 
     def _facts_of(self, batch: Batch) -> npt.NDArray[np.void]:
         facts = np.frombuffer(batch.facts, FACT)
@@ -454,7 +458,7 @@ class Trace:
         for recorded, loss in tables.losses:
             position = self._holes.read(recorded)
             if position >= 0:
-                self.losses.append((position, loss))
+                self.losses.append(position, loss)
 
     def _take_columns(self, columns: Columns) -> None:
         """Takes in what the columns of a batch tell; ValueError where they point to nothing."""
@@ -605,7 +609,7 @@ class Trace:
                 self._event_blobs.pop(next(iter(self._event_blobs)))
             blob = self._event_blobs[batch] = self._reader.events(self._batch_ids[batch])
         start = int(self._columns["offset"][position])
-        end = int(self._ends[batch][position - self._batch_first[batch]])
+        end = self._end_of(batch, position)
         try:
             row: EventRow = self._decoder.decode(blob[start : end if end >= 0 else len(blob)])
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
@@ -613,6 +617,14 @@ class Trace:
         if KIND_CODE[row.__struct_config__.tag] != self._columns["kind"][position]:  # type: ignore[index]
             raise TraceError(f"{self.path}: event {position} is damaged: it is not of the kind that it is said to be")
         return self._moved(row) if self._holes else row
+
+    def _end_of(self, batch: int, position: int) -> int:
+        """Where an event ends in its batch's blob: where the next one starts, unless some were let go."""
+        ends = self._ends[batch]
+        if ends is not None:
+            return int(ends[position - self._batch_first[batch]])
+        following = self._batch_first[batch + 1] if batch + 1 < len(self._batch_first) else self._count
+        return int(self._columns["offset"][position + 1]) if position + 1 < following else -1
 
     def rows(self, positions: Iterable[int]) -> list[EventRow]:
         """Events as they lie in the file, for who looks through many of them."""
@@ -767,12 +779,11 @@ class Trace:
         """The position of the op that made a node."""
         with self._lock:
             if self._node_forward is None or self._node_forward[0] != self._count:
-                rows = np.flatnonzero((self._columns["kind"] == KIND_CODE["forward"]) & (self._columns["extent"] > 0))
-                order = np.argsort(self._columns["subject"][rows], kind="stable")
-                self._node_forward = (self._count, self._columns["subject"][rows][order], rows[order])
+                made = (self._columns["kind"] == KIND_CODE["forward"]) & (self._columns["extent"] > 0)
+                self._node_forward = (self._count, *self._by_subject(made))
             _, nodes, rows = self._node_forward
-        at = int(np.searchsorted(nodes, node, "right")) - 1
-        if at < 0 or node >= nodes[at] + self._columns["extent"][rows[at]]:
+        at = bisect_right(nodes, node) - 1
+        if at < 0 or node >= int(nodes[at]) + int(self._columns["extent"][rows[at]]):
             return None
         return int(rows[at])
 
@@ -780,12 +791,19 @@ class Trace:
         """The positions at which a node ran, ascending."""
         with self._lock:
             if self._node_backward is None or self._node_backward[0] != self._count:
-                rows = np.flatnonzero(self._columns["kind"] == KIND_CODE["backward"])
-                order = np.argsort(self._columns["subject"][rows], kind="stable")
-                self._node_backward = (self._count, self._columns["subject"][rows][order], rows[order])
+                ran = self._columns["kind"] == KIND_CODE["backward"]
+                self._node_backward = (self._count, *self._by_subject(ran))
             _, nodes, rows = self._node_backward
-        low, high = np.searchsorted(nodes, node, "left"), np.searchsorted(nodes, node, "right")
-        return [int(row) for row in rows[low:high]]
+        return [int(row) for row in rows[bisect_left(nodes, node) : bisect_right(nodes, node)]]
+
+    def _by_subject(self, mask: npt.NDArray[np.bool_]) -> tuple[Array, Array]:
+        """The subjects of some events, ascending, and their positions."""
+        rows = small(np.flatnonzero(mask))
+        subjects = small(self._columns["subject"][rows])
+        if (subjects[1:] < subjects[:-1]).any():
+            order = np.argsort(subjects, kind="stable")
+            subjects, rows = subjects[order], rows[order]
+        return subjects, rows
 
     def span_of_pass(self, position: int) -> tuple[int, int]:
         """The positions of the start and the end of the backward pass around a position; outside of one, itself twice.

@@ -21,7 +21,7 @@ from backstep.view.brief import Figures, figures
 from backstep.view.glyphs import PHASE_WORDS, glyph, ink, op_name
 from backstep.view.numbers import number
 from backstep.view.rows import Row, fill_rows, fit, join, lit, safe, tagged
-from backstep.view.runs import context_label, iteration_context, losses_of, phases_of
+from backstep.view.runs import context_label, iteration_context, phases_of
 from backstep.view.theme import Theme
 from backstep.view.title import title_row
 from backstep.view.window import thumb, top_of_window
@@ -147,8 +147,8 @@ class _Outline:
         opened = first <= now <= last
         style = theme.strong if opened else theme.text if last < now else theme.dim
         left = [Segment("  " * depth + (OPEN if opened else FOLDED) + " ", theme.dim), Segment(label, style)]
-        loss = losses_of(self.trace).within(first, min(last, now) if opened and not self.future else last)
-        known = losses_of(self.trace).within(first, last) is not None
+        loss = self.trace.losses.within(first, min(last, now) if opened and not self.future else last)
+        known = self.trace.losses.within(first, last) is not None
         note = f"loss {number(loss)}" if loss is not None else FUTURE if known else _counted(last - first + 1)
         return tagged(join(left, [Segment(f"{note} ", theme.dim)], width), seek=first)
 

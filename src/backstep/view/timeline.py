@@ -28,7 +28,6 @@ from backstep.view.runs import (
     context_name,
     context_value,
     iteration_context,
-    losses_of,
 )
 from backstep.view.theme import Theme
 
@@ -95,7 +94,7 @@ def curve_of(trace: Trace, count: int, losses: int, extent: int, room: int, rows
 
 def _loss_heights(trace: Trace, edges: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
     """From 0 to 1 over the run: in each column the mean of its losses, or else the one that comes next."""
-    losses = losses_of(trace)
+    losses = trace.losses
     positions, values = np.array(losses.positions), np.array(losses.values, np.float64)
     finite = np.isfinite(values)
     positions, values = positions[finite], values[finite]
@@ -141,7 +140,7 @@ def _curve(moment: Moment, room: int, rows: int, theme: Theme) -> list[Row]:
 
 
 def _loss_now(moment: Moment) -> str:
-    loss = losses_of(moment.trace).upto(moment.position)
+    loss = moment.trace.losses.upto(moment.position)
     return "" if loss is None else f"{number(loss):>{RIGHT - 1}}"
 
 
@@ -193,7 +192,7 @@ def _stride(count: int, room: int, widest: int) -> int:
 
 def _mark_bad_losses(trace: Trace, line: list[str], extent: int) -> None:
     """NaN and Inf are no point of a curve; they are marked under it."""
-    losses = losses_of(trace)
+    losses = trace.losses
     for index in np.flatnonzero(~np.isfinite(losses.values)).tolist():
         line[_column(losses.positions[index], extent, len(line))] = "✗"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 
 import numpy as np
@@ -18,7 +17,7 @@ from backstep.view.brief import figures, number, shape
 from backstep.view.glyphs import PHASE_WORDS, glyph, ink
 from backstep.view.pen import Pen
 from backstep.view.rows import Row, fill_rows, safe, shortened
-from backstep.view.runs import context_label, losses_of
+from backstep.view.runs import context_label
 from backstep.view.theme import Theme
 from backstep.view.title import title_row
 
@@ -76,8 +75,7 @@ def _kinds_in(trace: Trace, first: int, last: int) -> tuple[tuple[str, int], ...
 
 
 def _loss(trace: Trace, scope: Scope, theme: Theme) -> list[Row]:
-    losses = losses_of(trace)
-    inside = losses.values[bisect_left(losses.positions, scope.first) : bisect_right(losses.positions, scope.last)]
+    inside = trace.losses.all_within(scope.first, scope.last)
     if not inside:
         return []
     first, last = inside[0], inside[-1]
