@@ -21,6 +21,7 @@ def installed() -> tuple[object, ...]:
         torch.autograd.Function.__dict__["apply"],
         len(modules._global_forward_hooks),
         len(modules._global_forward_pre_hooks),
+        len(modules._global_module_registration_hooks),
         len(optimizers._global_optimizer_pre_hooks),
         len(optimizers._global_optimizer_post_hooks),
         "write" in getattr(sys.stdout, "__dict__", {}),

@@ -13,7 +13,11 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn.modules import module as modules
-from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+from torch.nn.modules.module import (
+    register_module_forward_hook,
+    register_module_forward_pre_hook,
+    register_module_module_registration_hook,
+)
 
 from backstep.recorder.calls import tensors_in
 from backstep.recorder.compiling import is_compiling
@@ -27,6 +31,12 @@ from backstep.recorder.tensors import BOUND, EXPRESSION, OPERAND, PARAMETER
 
 FUSED = (nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerEncoder)
 """Modules that in eval leave their fused path when a function mode is active, and compute other numbers."""
+
+
+COMPILED = "_orig_mod"
+"""Under which name torch.compile holds what it has compiled."""
+DEEPEST = 100
+"""Modules in modules that are gone through to find the root."""
 
 
 class Root:
@@ -49,7 +59,10 @@ class Modules:
         self._session = session
         self._mode = mode
         self._paths: weakref.WeakKeyDictionary[nn.Module, str] = weakref.WeakKeyDictionary()
+        self._parents: weakref.WeakKeyDictionary[nn.Module, weakref.ref[nn.Module]] = weakref.WeakKeyDictionary()
         self._roots: weakref.WeakKeyDictionary[nn.Module, Root] = weakref.WeakKeyDictionary()
+        self._namers: dict[int, weakref.ref[nn.Module]] = {}
+        """By the number of a parameter, the root whose path it bears."""
         self._parameters: dict[str, weakref.ref[nn.Module]] = {}
         self._prefixed: weakref.WeakSet[nn.Module] = weakref.WeakSet()
         self._fused: list[tuple[nn.Module, Any]] = []
@@ -60,6 +73,7 @@ class Modules:
         handles = [
             register_module_forward_pre_hook(self._before),
             register_module_forward_hook(self._after, always_call=True),
+            register_module_module_registration_hook(self._registered),
         ]
 
         has_any = modules._has_any_global_hook
@@ -84,6 +98,21 @@ class Modules:
 
         return remove
 
+    def _registered(self, parent: nn.Module, name: str, child: nn.Module | None) -> None:
+        if child is not None and name != COMPILED and not is_compiling():
+            with self._session.guarded("a module"):
+                self._parents[child] = weakref.ref(parent)
+
+    def _root_of(self, module: nn.Module) -> nn.Module:
+        """The outermost module that holds this one."""
+        for _ in range(DEEPEST):
+            parent = self._parents.get(module)
+            outer = None if parent is None else parent()
+            if outer is None or not any(child is module for child in outer._modules.values()):
+                break
+            module = outer
+        return module
+
     def _before(self, module: nn.Module, args: Any) -> None:
         if is_compiling() or is_tracing() is not None:
             return
@@ -92,7 +121,7 @@ class Modules:
             return
         state = session.thread
         with session.guarded("a module"):
-            module = getattr(module, "_orig_mod", module)  # what torch.compile has wrapped
+            module = getattr(module, COMPILED, module)  # what torch.compile has wrapped
             if not state.modules:
                 where = session.where_from(sys._getframe(1))
                 self._name_root(module, where.spot)
@@ -123,7 +152,8 @@ class Modules:
 
     # names
 
-    def _name_root(self, module: nn.Module, spot: Spot) -> None:
+    def _name_root(self, called: nn.Module, spot: Spot) -> None:
+        module = self._root_of(called)
         known = self._roots.get(module)
         if known is not None:
             known.calls += 1
@@ -132,7 +162,11 @@ class Modules:
         count = sum(1 for _ in module.parameters())
         if known is not None and known.parameters == count and known.named:
             return
-        self._name_parameters(module, receiver(spot.expression), count)
+        if module is called:
+            variable = receiver(spot.expression)
+        else:
+            variable = variable_of(module, sys._getframe(1), self._session.frames.kind)
+        self._name_parameters(module, variable, count)
 
     def adopt(self, parameters: Iterable[torch.Tensor]) -> None:
         """Names parameters whose modules nobody was seen to call: compiled, or with a `__call__` of their own."""
@@ -147,23 +181,41 @@ class Modules:
 
     def _name_parameters(self, module: nn.Module, variable: str, count: int) -> None:
         root = self._roots[module] = Root(variable, count)
+        tensors = self._session.tensors
+        self._take_over(module)
         clash = False
         for name, parameter in module.named_parameters():
             other = self._parameters.setdefault(name, weakref.ref(module))()
-            entry = self._session.tensors.entry(parameter)
+            entry = tensors.entry(parameter)
             if other is not None and other is not module and other in self._roots and entry.rank < PARAMETER:
                 clash = True
-        for path, child in module.named_modules():
-            self._paths.setdefault(child, path)
         if clash:
             self._prefix_clashing(module)
         for name, parameter in module.named_parameters():
-            if parameter.requires_grad and parameter.is_leaf:
-                root.named = True
-                entry = self._session.tensors.leaf(parameter)
-                if name.endswith(f".{entry.name}"):
-                    entry.rank = EXPRESSION  # its module was called alone before; now its root is known
-                self._session.tensors.rename(entry, f"{variable}.{name}" if clash else name, PARAMETER)
+            is_leaf = parameter.requires_grad and parameter.is_leaf
+            if is_leaf or type(parameter) is nn.Parameter:
+                root.named = root.named or is_leaf
+                entry = tensors.leaf(parameter) if is_leaf else tensors.entry(parameter)
+                if entry.rank < PARAMETER:
+                    self._namers[entry.number] = weakref.ref(module)
+                tensors.rename(entry, f"{variable}.{name}" if clash else name, PARAMETER)
+
+    def _take_over(self, module: nn.Module) -> None:
+        """Modules in this one that were called alone, before they were in it, are no roots any more."""
+        inside = dict(zip(module.modules(), (path for path, _ in module.named_modules()), strict=True))
+        inner = [root for root in list(self._roots) if root is not module and root in inside]
+        for root in inner:
+            del self._roots[root]
+            for child in root.modules():
+                self._paths.pop(child, None)
+        for child, path in inside.items():
+            self._paths.setdefault(child, path)
+        if inner:
+            for parameter in module.parameters():
+                entry = self._session.tensors.entry(parameter)
+                namer = self._namers.get(entry.number, weakref.ref(module))()
+                if namer is not module and namer in inside:
+                    entry.rank = EXPRESSION
 
     def _prefix_clashing(self, module: nn.Module) -> None:
         mine = {name for name, _ in module.named_parameters()}

@@ -1,0 +1,55 @@
+"""From which root module a parameter is named, in whatever order modules are made, put together and called."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.utils import parametrize
+
+import backstep
+from backstep.trace.event import ForwardEvent
+
+
+def test_children_that_are_called_one_by_one_are_named_from_what_holds_them() -> None:
+    with backstep.record() as recording:
+        net = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1))
+        net[2](net[1](net[0](torch.ones(1, 2)))).sum().backward()
+    assert {event.tensor for event in recording.trace.find(kind="accumulate")} == set(dict(net.named_parameters()))
+    linear = [event.module for event in recording.trace.find(kind="forward", op="linear")]
+    assert linear == ["0", "2"]
+
+
+def test_a_frozen_part_has_its_path_before_it_is_called_and_after() -> None:
+    class Learner(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model, self.target = nn.Linear(2, 1), nn.Linear(2, 1)
+
+    with backstep.record() as recording:
+        learner = Learner()
+        learner.target.load_state_dict(learner.model.state_dict())
+        learner.target.requires_grad_(False)
+        (learner.model(torch.ones(2)) - learner.target(torch.ones(2))).square().sum().backward()
+    copied: list[Any] = [event for event in recording.trace.find(kind="update") if event.by == "copy_"]
+    assert [event.tensor for event in copied] == ["target.weight", "target.bias"]
+    calls = [event for event in recording.trace.find(kind="forward", op="linear") if isinstance(event, ForwardEvent)]
+    assert [[value.name for value in call.inputs[1:]] for call in calls] == [
+        ["model.weight", "model.bias"], ["target.weight", "target.bias"],
+    ]  # fmt: skip
+
+
+def test_what_was_called_alone_is_named_from_the_root_that_it_comes_into() -> None:
+    class Symmetric(nn.Module):
+        def forward(self, weight: torch.Tensor) -> torch.Tensor:
+            return weight + weight.T
+
+    with backstep.record() as recording:
+        parts = [nn.Linear(2, 2, bias=False), nn.Linear(2, 2, bias=False)]
+        for part in parts:
+            parametrize.register_parametrization(part, "weight", Symmetric())
+        net = nn.Sequential(*parts)
+        net(torch.ones(1, 2)).sum().backward()
+    names = {event.tensor for event in recording.trace.find(kind="accumulate")}
+    assert names == set(dict(net.named_parameters()))
