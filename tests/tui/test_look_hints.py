@@ -65,7 +65,7 @@ def test_a_hint_belongs_to_its_moment_until_it_is_closed(ols: Path, tmp_path: Pa
 def test_without_hints_there_is_no_row_for_them(ols: Path) -> None:
     async def act(app: App, press: Press) -> None:
         assert "Source" in (await press("right")).split("\n")[4]
-        assert "Esc: not again" in await press("colon", *"hints", "enter")
+        assert "Esc closes" in await press("colon", *"hints", "enter")
 
     play(ols, Look(), act)
 

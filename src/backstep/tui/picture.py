@@ -15,7 +15,7 @@ from backstep.tui.prompt import Prompt, prompt_row
 from backstep.tui.regions import Box, regions
 from backstep.view import beside, chain, events, graph, header, hints, source, tensors, timeline, whole
 from backstep.view.marks import Marks
-from backstep.view.rows import Row, fill_rows, fit, safe
+from backstep.view.rows import Row, fill_rows, fit, join, safe
 from backstep.view.theme import Theme
 
 BODIES: dict[str, ModuleType] = {
@@ -86,7 +86,8 @@ def pane(name: str, moment: Moment, box: Box, view: View, theme: Theme) -> list[
     if name == "timeline":
         return timeline.build(moment, box.width, box.height, theme, marks=view.marks)
     if name == "hint":
-        return [fit([Segment(f" {safe(view.hint)}  (Esc: not again)", theme.brand)], box.width, theme.brand)]
+        hint, closing = Segment(f" {safe(view.hint)}", theme.brand), Segment("  Esc closes ", theme.brand)
+        return [join([hint], [closing], box.width, theme.brand)]
     if name == "hints":
         return [status(view, box.width, theme)]
     if name == "chain" and view.whole is not None:
