@@ -11,6 +11,8 @@ import pytest
 
 import backstep
 from backstep.replay.moment import Moment
+from backstep.replay.selection import Selection
+from backstep.trace.batch import GRAD
 from backstep.trace.trace import Trace
 from backstep.view import taking
 from tests.handmade import HandmadeTrace, ols_trace
@@ -39,6 +41,16 @@ def test_the_code_gives_the_value(ols: Trace) -> None:
         found = names["value"] if kind == "update" else names["grad"].values  # type: ignore[attr-defined]
         assert found == ast.literal_eval(taking.value(moment))
         names["trace"].close()  # type: ignore[attr-defined]
+
+
+def test_what_was_chosen_is_taken_in_place_of_what_the_event_is_about(ols: Trace) -> None:
+    moment = at(ols, kind="forward", op="pow", iteration=1)
+    assert taking.value(moment, Selection(2, "w")) == "1.0199999809265137"
+    assert taking.value(moment, Selection(2, "w", GRAD)) == "0.0"
+    names: dict[str, object] = {}
+    exec(taking.python(moment, Selection(2, "w", GRAD)), names)
+    assert names["grad"].values == 0.0  # type: ignore[attr-defined]
+    names["trace"].close()  # type: ignore[attr-defined]
 
 
 def test_what_has_no_end_reads_back_too(tmp_path: Path) -> None:

@@ -13,9 +13,10 @@ from backstep.replay.moment import Moment
 from backstep.trace import records as r
 from backstep.trace.trace import Trace
 from backstep.view import slices, tensor_page
+from backstep.view.heatmap import heatmap, marked
 from backstep.view.rows import text_of, width_of
 from backstep.view.slices import WHOLE, BadSlice
-from backstep.view.theme import DARK
+from backstep.view.theme import DARK, Theme, without_colours
 from tests.handmade import HandmadeTrace
 
 VALUES = np.array([[0.1, -2.5, 3.0], [4.0, 0.0, -1e-7]], "float32")
@@ -136,3 +137,17 @@ def test_what_was_not_kept_says_so(trace: Trace) -> None:
 
 def test_its_tensors_can_be_named(trace: Trace, tmp_path: Path) -> None:
     assert tensor_page.known_names(Moment(trace, 3)) == {"w": 0, "big": 2}
+
+
+@pytest.mark.parametrize("theme", [DARK, without_colours(DARK)], ids=["dark", "digits"])
+@pytest.mark.parametrize("shape", [(1, 5), (5, 1), (7, 3), (40, 200), (301, 2)])
+def test_the_mark_is_on_the_block_with_the_number(shape: tuple[int, int], theme: Theme) -> None:
+    """A picture that is zero but for one number differs there alone, and there is the mark."""
+    for at in ((0, 0), (shape[0] - 1, shape[1] - 1), (shape[0] // 2, shape[1] // 3)):
+        alone = np.zeros(shape)
+        alone[at] = 1.0
+        plain = heatmap(np.zeros(shape), 30, 6, theme)
+        shown, marks = heatmap(alone, 30, 6, theme), marked(heatmap(np.zeros(shape), 30, 6, theme), shape, at, theme)
+        differing = [[a != b for a, b in zip(*rows, strict=True)] for rows in zip(plain, shown, strict=True)]
+        moved = [[a != b for a, b in zip(*rows, strict=True)] for rows in zip(plain, marks, strict=True)]
+        assert differing == moved and sum(map(sum, moved)) == 1

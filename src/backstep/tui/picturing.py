@@ -8,6 +8,7 @@ from rich.segment import Segment
 
 from backstep.tui.explaining import Explaining
 from backstep.tui.overlay import Overlay
+from backstep.tui.picture import View
 from backstep.tui.prompt import Answer
 from backstep.view import slices, tensor_page
 from backstep.view.numbers import shape_text
@@ -20,6 +21,7 @@ WIDEST = 160
 class Picturing(Explaining):
     """The part of the app that draws tensors. What is asked for by name stays until the page is closed."""
 
+    view: View
     _tensor: int | None = None
     """The tensor that was asked for; None: the one that the event is about."""
     _part: Slice = WHOLE
@@ -67,6 +69,9 @@ class Picturing(Explaining):
         return True
 
     def _shown_tensor(self) -> int | None:
+        """What was asked for by name, else what is selected, else what the event is about."""
+        if self._tensor is None and self.view.selected is not None:
+            return self.view.selected.tensor
         return tensor_page.subject(self.cursor.moment()) if self._tensor is None else self._tensor
 
     def _shape_of(self, tensor: int) -> tuple[int, ...]:

@@ -15,6 +15,7 @@ from backstep.replay.moment import Moment
 from backstep.trace.file import TraceError, one_line
 from backstep.trace.trace import Trace
 from backstep.tui.menu import Choice, Choosing
+from backstep.tui.picture import View
 from backstep.view import taking
 from backstep.view.tensor_page import subject
 
@@ -36,18 +37,19 @@ TOLD = 60
 class TakingAlong(Choosing):
     """The part of the app that copies (`y`) and exports (`Y`)."""
 
+    view: View
     writers: Sequence[Writer] = ()
     """The formats that whoever opened the screen can write."""
 
     def action_copy(self) -> None:
         """The clipboard is the terminal's (OSC 52); where it refuses, the files of `Y` are the way."""
         texts: tuple[tuple[str, str, Callable[[Moment], str]], ...] = (
-            ("v", "value, in full precision", taking.value),
+            ("v", "value, in full precision", lambda moment: taking.value(moment, self.view.selected)),
             ("f", "formula", taking.formula),
             ("l", "formula as LaTeX", taking.latex),
             ("m", "this step as Markdown", taking.markdown),
             ("p", "command that opens this moment", taking.link),
-            ("c", "Python that loads this tensor", taking.python),
+            ("c", "Python that loads this tensor", lambda moment: taking.python(moment, self.view.selected)),
             ("s", "place in the source", taking.location),
         )
         if len(self.trace):
@@ -123,7 +125,7 @@ class TakingAlong(Choosing):
         return taking.iteration(self.cursor.moment())
 
     def _write_array(self) -> None:
-        found = taking.target(self.cursor.moment())
+        found = taking.target(self.cursor.moment(), self.view.selected)
         array = None if found is None else found.array
         if array is None:
             tensor = subject(self.cursor.moment())

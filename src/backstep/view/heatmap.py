@@ -59,6 +59,25 @@ def digits(matrix: Array, width: int, height: int, theme: Theme) -> list[Row]:
     return rows
 
 
+def marked(rows: list[Row], shape: tuple[int, int], at: tuple[int, int], theme: Theme) -> list[Row]:
+    """A picture of a matrix of that shape with a mark on the block that holds the number at a place."""
+    step = 2 if theme.digits else 1
+    tall = len(rows) if theme.digits else min(shape[0], 2 * len(rows))
+    y = block_of(at[0], shape[0], tall) // (1 if theme.digits else 2)
+    x = step * block_of(at[1], shape[1], len(rows[0]) // step)
+    text, style, _ = rows[y][x]
+    ground = Style(bgcolor=style.color) if style is not None and not theme.digits and text[0] == "▀" else style
+    sign = text if theme.digits or text[0] != "▀" else "◆".ljust(len(text))
+    here = theme.key + ground if ground is not None else theme.key
+    row = [*rows[y][:x], Segment(sign, here + Style(reverse=True) if sign == text else here), *rows[y][x + 1 :]]
+    return [*rows[:y], row, *rows[y + 1 :]]
+
+
+def block_of(index: int, size: int, blocks: int) -> int:
+    """Which of so many blocks, as `pool` makes them, holds a row or a column."""
+    return index if size <= blocks else int(np.searchsorted(np.arange(blocks) * size // blocks, index, "right")) - 1
+
+
 def folded(array: Array) -> Array:
     """Two dimensions: all but the last are one; complex numbers by their magnitude."""
     array = np.abs(array) if np.iscomplexobj(array) else array

@@ -10,6 +10,8 @@ from pathlib import Path
 from backstep.explain.chain_rule import stories
 from backstep.explain.figures import shape_text
 from backstep.replay.moment import Moment
+from backstep.replay.selection import Selection
+from backstep.trace.batch import GRAD
 from backstep.trace.event import AccumulateEvent, BackwardEvent, GradWriteEvent, Value, ZeroGradEvent
 from backstep.view import chain, tensors
 from backstep.view.rows import text_of
@@ -35,26 +37,28 @@ WORDS = frozenset("where else with in at each row target class before arriving n
 """What is no name in a formula."""
 
 
-def target(moment: Moment) -> Value | None:
-    """The value that the event is about: the gradient where it writes one."""
+def target(moment: Moment, chosen: Selection | None = None) -> Value | None:
+    """The value or gradient that was chosen, or that the event is about: the gradient where it writes one."""
     event = moment.event
-    if isinstance(event, AccumulateEvent | GradWriteEvent | ZeroGradEvent):
+    if chosen is not None and chosen.field == GRAD:
+        return moment.grad(chosen.tensor)
+    if chosen is None and isinstance(event, AccumulateEvent | GradWriteEvent | ZeroGradEvent):
         return event.after
-    tensor = subject(moment)
+    tensor = subject(moment) if chosen is None else chosen.tensor
     if tensor is None:
         return None
     made = (one for one in tensors.values_of_iteration(moment) if one.tensor == tensor)
     return moment.value(tensor) or next(made, None)
 
 
-def value(moment: Moment) -> str:
+def value(moment: Moment, chosen: Selection | None = None) -> str:
     """A Python literal; of what has too many elements how to load it."""
-    found = target(moment)
+    found = target(moment, chosen)
     if found is None:
         return "None"
     array = found.array
     if array is None or array.size > MOST:
-        return f"# {shape_text(found.shape)} {found.dtype}\n{python(moment)}"
+        return f"# {shape_text(found.shape)} {found.dtype}\n{python(moment, chosen)}"
     literal = repr(array.tolist() if array.dtype.kind == "c" else found.values)
     return re.sub(r"(?<![\w'.])-?(?:nan|inf)\b", lambda m: f"float('{m[0]}')", literal)
 
@@ -132,11 +136,14 @@ def link(moment: Moment) -> str:
     return f"backstep open {shlex.quote(str(moment.trace.path))} --at {moment.position}"
 
 
-def python(moment: Moment) -> str:
+def python(moment: Moment, chosen: Selection | None = None) -> str:
     """Code that loads the tensor as it is now."""
     lines = ["import backstep", f"trace = backstep.load({str(Path(moment.trace.path).absolute())!r})"]
-    event, tensor = moment.event, subject(moment)
-    if isinstance(event, AccumulateEvent | GradWriteEvent | ZeroGradEvent):
+    event, tensor = moment.event, subject(moment) if chosen is None else chosen.tensor
+    if chosen is not None and chosen.field == GRAD:
+        written = moment.writer(chosen.tensor, GRAD)
+        return "\n".join([*lines, f"grad = trace.event({written}).after" if written is not None else "grad = None"])
+    if chosen is None and isinstance(event, AccumulateEvent | GradWriteEvent | ZeroGradEvent):
         return "\n".join([*lines, f"grad = trace.event({moment.position}).after"])
     if tensor is None:
         return "\n".join([*lines, f"event = trace.event({moment.position})"])

@@ -11,10 +11,10 @@ from rich.segment import Segment
 
 from backstep.replay.moment import Moment
 from backstep.trace.event import Array, Summary, Value, summarize
-from backstep.view.heatmap import heatmap
+from backstep.view.heatmap import heatmap, marked
 from backstep.view.numbers import bars, histogram, number, shape_text
 from backstep.view.panels import measures
-from backstep.view.rows import Row, fit, safe, shortened, width_of
+from backstep.view.rows import Row, fit, safe, shortened, width_of, wrap
 from backstep.view.slices import WHOLE, Slice
 from backstep.view.tensors import leaf_in_focus, target_of, values_of_iteration
 from backstep.view.theme import Theme
@@ -115,7 +115,7 @@ def build(
     each = min(WIDEST, (width - GAP * (len(shown) - 1)) // len(shown))
     exact = _exact(shown, place, width, theme) or _advice(moment, shown, width, theme)
     room = max(1, height - BELOW - len(exact) - 2)
-    columns = [_column(picture, each, room, theme) for picture in shown]
+    columns = [_column(picture, place, each, room, theme) for picture in shown]
     tallest = max(map(len, columns))
     rows: list[Row] = [[Segment(_headline(shown, part, width), theme.dim)]]
     for y in range(tallest):
@@ -141,8 +141,8 @@ def _headline(shown: list[Picture], part: Slice, width: int) -> str:
     return safe(told)[:width]
 
 
-def _column(picture: Picture, width: int, room: int, theme: Theme) -> list[Row]:
-    """A picture under its label and over its figures."""
+def _column(picture: Picture, place: tuple[int, int], width: int, room: int, theme: Theme) -> list[Row]:
+    """A picture under its label and over its figures, marked at the number that is told in full."""
     rows: list[Row] = [[Segment(picture.label, theme.strong)]]
     drawn = picture.drawn
     if drawn is None or not drawn.size:
@@ -150,9 +150,14 @@ def _column(picture: Picture, width: int, room: int, theme: Theme) -> list[Row]:
     if drawn.size == 1:
         return [*rows, [Segment(f" {_number(drawn.reshape(()), picture.dtype)} ", theme.chip("plain"))]]
     real = np.abs(drawn) if np.iscomplexobj(drawn) else drawn
-    rows += heatmap(real, width, room, theme)
+    painted = heatmap(real, width, room, theme)
+    if picture.array is not None and painted:
+        shape = (math.prod(real.shape[:-1]), real.shape[-1])
+        at = min(place[0], shape[0] - 1), min(place[1], shape[1] - 1)
+        painted = marked(painted, shape, at, theme)
+    rows += painted
     if picture.array is None:
-        rows[0].append(Segment(f"  {picture.why}", theme.dim))
+        rows[0].append(Segment("  in small", theme.dim))
     if picture.summary is not None:
         bad = picture.summary.nan or picture.summary.inf
         told = measures(picture.summary, picture.shape, width)
@@ -191,10 +196,12 @@ def _exact(shown: list[Picture], place: tuple[int, int], width: int, theme: Them
 def _advice(moment: Moment, shown: list[Picture], width: int, theme: Theme) -> list[Row]:
     """How to have the numbers that were not kept."""
     iteration = moment.trace.iteration_at(moment.position)
-    if not any(picture.dtype and picture.array is None for picture in shown):
+    why = next((picture.why for picture in shown if picture.dtype and picture.array is None), None)
+    if why is None:
         return []
     only = "" if iteration is None else f" --iterations {iteration}:{iteration + 1}"
-    return [fit([Segment(f"to have the numbers, record again with --values all{only}", theme.dim)], width)]
+    told = f"{why}; to have the numbers, record again with --values all{only}"
+    return wrap([Segment(safe(told), theme.dim)], width)
 
 
 def _number(value: Array, dtype: str) -> str:
