@@ -28,7 +28,7 @@ USAGE = 2
 BROKEN_PIPE = 128 + 13
 PIPE_WIDTH = 1000
 """How long a line of `info` may be where no terminal crops it."""
-PATIENCE = 0.1
+PATIENCE = 0.05
 """Seconds of reading before the screen opens; it reads on."""
 TEXT_WIDTH = 100
 """How wide the text of findings is where there is no terminal."""

@@ -14,6 +14,7 @@ import random
 import select
 import signal
 import struct
+import subprocess
 import sys
 import tempfile
 import termios
@@ -40,13 +41,11 @@ BUDGET = {
 class Screen:
     """The program in a terminal of its own."""
 
-    def __init__(self, trace: Path, size: tuple[int, int]) -> None:
+    def __init__(self, trace: Path, size: tuple[int, int], environment: dict[str, str]) -> None:
         drop_from_cache(trace)
         self.started = time.perf_counter()
         self.pid, self.terminal = pty.fork()
         if not self.pid:
-            environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
-            environment["XDG_CONFIG_HOME"] = str(trace.parent)
             arguments = [sys.executable, "-m", "backstep", "open", str(trace)]
             os.execve(sys.executable, arguments, environment)
         fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
@@ -101,6 +100,15 @@ class Screen:
         os.waitpid(self.pid, 0)
 
 
+def environment_in(folder: str) -> dict[str, str]:
+    """A colour terminal, no settings, and modules that are compiled already, as those of an installed package are."""
+    environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", "XDG_CONFIG_HOME": folder}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    environment["PYTHONPYCACHEPREFIX"] = f"{folder}/compiled"
+    subprocess.run([sys.executable, "-c", "import backstep.cli, backstep.tui"], env=environment, check=True)
+    return environment
+
+
 def drop_from_cache(file: Path) -> None:
     """As after a reboot: its pages come from the disk."""
     with file.open("rb") as opened:
@@ -108,9 +116,9 @@ def drop_from_cache(file: Path) -> None:
         os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def measured(trace: Path, events: int, size: tuple[int, int]) -> dict[str, float]:
+def measured(trace: Path, events: int, size: tuple[int, int], environment: dict[str, str]) -> dict[str, float]:
     """The rows of the table, in the units of `BUDGET`."""
-    screen = Screen(trace, size)
+    screen = Screen(trace, size, environment)
     try:
         first = screen.until(b"Tensors") - screen.started
         screen.settle()
@@ -145,6 +153,7 @@ def main() -> None:
     arguments = parser.parse_args()
     size = tuple(map(int, arguments.size.split("x")))
     with tempfile.TemporaryDirectory() as folder:
+        environment = environment_in(folder)
         traces = [arguments.trace] if arguments.trace else []
         for events in [] if arguments.trace else arguments.events:
             file = Path(folder) / f"{events}.backstep"
@@ -152,7 +161,7 @@ def main() -> None:
         for trace in traces:
             events = count_of(trace)
             print(f"\n{events:,} events, {trace.stat().st_size / 1e6:.0f} MB, {arguments.size}")
-            for name, value in measured(trace, events, (size[0], size[1])).items():
+            for name, value in measured(trace, events, (size[0], size[1]), environment).items():
                 limit, unit = BUDGET.get(name, (0, ""))
                 verdict = "" if not unit else "ok" if value <= limit else f"more than {limit} {unit}"
                 print(f"  {name:<20} {value:8.2f} {unit:<3} {verdict}")
