@@ -121,17 +121,18 @@ def test_how_a_run_ended_is_said_at_once(tmp_path: Path) -> None:
     t.forward("ones", (), (t.value(t.tensor(), 1.0, "x"),), 1)
     t.add(r.Raised("ValueError", "no", False), "other", 2)
     t.close("exception", 1, "ValueError: no")
-    told, grave = announcement(Trace(tmp_path / "t"), Look())
+    told, grave = announcement(Trace(tmp_path / "t"), Look(), SECTIONS)
     assert told.startswith("✗ the script stopped after event #1: ValueError: no (t.py:2)") and grave
+    assert told.endswith("F: what is wrong, 6: traceback")
 
 
 def test_what_is_missing_is_said_at_once(tmp_path: Path, ols: Path) -> None:
     t = HandmadeTrace(tmp_path / "t", "t.py", "x = 1\n")
     t.forward("ones", (), (t.value(t.tensor(), 1.0, "x"),), 1)
     t.close()
-    assert "no backward pass was recorded" in announcement(Trace(tmp_path / "t"), Look())[0]
-    assert announcement(Trace(ols), Look()) == ("", False)
-    assert "keys.toml: bad" in announcement(Trace(ols), Look(Settings(complaint="keys.toml: bad")))[0]
+    assert "no backward pass was recorded" in announcement(Trace(tmp_path / "t"), Look(), SECTIONS)[0]
+    assert announcement(Trace(ols), Look(), SECTIONS) == ("", False)
+    assert "keys.toml: bad" in announcement(Trace(ols), Look(Settings(complaint="keys.toml: bad")), SECTIONS)[0]
 
 
 def test_a_source_that_is_another_by_now_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,7 +142,7 @@ def test_a_source_that_is_another_by_now_is_named(tmp_path: Path, monkeypatch: p
     (tmp_path / "ols.py").write_text(trace.sources["ols.py"])
     assert changed_sources(trace) == []
     (tmp_path / "ols.py").write_text("print()\n")
-    assert changed_sources(trace) == ["ols.py"] and "ols.py" in announcement(trace, Look())[0]
+    assert changed_sources(trace) == ["ols.py"] and "ols.py" in announcement(trace, Look(), SECTIONS)[0]
 
 
 def test_a_name_in_a_trace_leads_nowhere_else(tmp_path: Path) -> None:

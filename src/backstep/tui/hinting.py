@@ -66,6 +66,11 @@ def first_of(trace: Trace, kind: str) -> int | None:
     return _first_of(trace, kind, len(trace) if trace.running else -1)
 
 
+def shown_keys(sections: tuple[Section, ...]) -> dict[str, str]:
+    """What people call the key of each action, by its id."""
+    return {key.id: key.shown for section in sections for group in section.groups for key in group.keys}
+
+
 @per_trace(8)
 def _first_of(trace: Trace, kind: str, _: int) -> int | None:
     """Looked for once, in a trace that grows once for each length."""
@@ -87,7 +92,7 @@ class Hinting(Paging):
         return ("first", self._words("first")) if "first" in self.look.hints else None
 
     def _words(self, hint: str) -> str:
-        key = {key.id: key.shown for section in self.sections for group in section.groups for key in group.keys}
+        key = shown_keys(self.sections)
         return {
             "first": f"{key['step.fwd']} runs the next operation, {key['step.back']} undoes it, "
             f"{key['phase.fwd']}: next phase, {key['help']}: all keys",
@@ -104,12 +109,13 @@ class Hinting(Paging):
         return True
 
 
-def announcement(trace: Trace, look: Look) -> tuple[str, bool]:
+def announcement(trace: Trace, look: Look, sections: tuple[Section, ...]) -> tuple[str, bool]:
     """What is to be known of a trace before anything else, and whether it is grave."""
+    key = shown_keys(sections)
     exit_, last = trace.header["exit"], len(trace) - 1
     if exit_["status"] == "exception":
         told = f"✗ the script stopped after event #{last}: {exit_['exception']}{_line_of_death(trace)}"
-        return f"{told}   F: what is wrong, o: traceback", True
+        return f"{told}   {key['findings']}: what is wrong, {key['view.output']}: traceback", True
     if exit_["status"] in ("killed", "interrupted"):
         return f"! {exit_['status']}: the trace ends at event #{last}; everything before is good", False
     if look.settings.complaint:
