@@ -32,7 +32,7 @@ FLOORS = {
 """The folders of the package that each one may import, beside itself."""
 
 THIRD_PARTY = {
-    "trace": {"msgspec", "numpy"},
+    "trace": {"msgspec", "numpy", "pandas"},
     "writer": {"msgspec", "numpy"},
     "recorder": {"torch", "numpy", "msgspec"},
     "replay": {"numpy"},
@@ -43,7 +43,7 @@ THIRD_PARTY = {
     "export": {"rich", "numpy", "msgspec"},
     "tui": {"textual", "rich", "numpy"},
 }
-"""numpy is what the values of a trace are read as, so every floor may compute with it."""
+"""numpy is what the values of a trace are read as, so every floor may compute with it. pandas is used where it is."""
 
 FOLDERS = [folder for folder in FLOORS if (PACKAGE / folder).is_dir()]
 

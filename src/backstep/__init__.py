@@ -5,6 +5,7 @@ PYTEST_DONT_REWRITE: under `backstep run -m pytest` this is imported before pyte
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -30,5 +31,7 @@ def __getattr__(name: str) -> Any:
     if name == "tui":
         return importlib.import_module("backstep.tui")
     if name in rooms:
+        if "IPython" in sys.modules:
+            importlib.import_module("backstep.notebook").install()
         return getattr(importlib.import_module(f"backstep.{rooms[name]}"), name)
     raise AttributeError(f"module 'backstep' has no attribute {name!r}")

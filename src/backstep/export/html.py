@@ -41,9 +41,11 @@ def write(
     stream.write(page(trace, at=at, iterations=iterations).encode())
 
 
-def page(trace: Trace, *, at: int | None = None, iterations: tuple[int, int | None] | None = None) -> str:
-    """The page as a text. ValueError where there is nothing to show."""
-    positions = chosen(trace, at, iterations)
+def page(
+    trace: Trace, *, at: int | None = None, iterations: tuple[int, int | None] | None = None, most: int = MOST
+) -> str:
+    """The page as a text, with at most so many events. ValueError where there is nothing to show."""
+    positions = chosen(trace, at, iterations, most)
     ink, rows = _Inks(trace), _Rows()
     index = {position: number for number, position in enumerate(positions)}
     steps = [_step(trace, position, index, ink, rows) for position in positions]
@@ -56,13 +58,13 @@ def page(trace: Trace, *, at: int | None = None, iterations: tuple[int, int | No
         title=escape(f"{trace.header['script'] or 'recording'} - backstep"),
         style=style, script=script, curve=curve, label=escape(label), last=len(positions) - 1,
         buttons="".join(f'<button data-key="{key}">{escape(word)}</button>' for key, word in BUTTONS),
-        footer=escape(_footer(trace, positions)),
+        footer=escape(_footer(trace, positions, most)),
         data=msgspec.json.encode(told).decode().replace("<", "\\u003c").replace("\u2028", "\\u2028"),
     )  # fmt: skip
 
 
-def chosen(trace: Trace, at: int | None, iterations: tuple[int, int | None] | None) -> list[int]:
-    """The positions in the page: at most `MOST`, all that a step stops at between the first and the last of them."""
+def chosen(trace: Trace, at: int | None, iterations: tuple[int, int | None] | None, most: int) -> list[int]:
+    """The positions in the page: at most `most`, all that a step stops at between the first and the last of them."""
     if not len(trace):
         raise ValueError("the trace has no events")
     first, last = 0, len(trace) - 1
@@ -73,11 +75,11 @@ def chosen(trace: Trace, at: int | None, iterations: tuple[int, int | None] | No
         if not inside:
             raise ValueError(f"no iterations {wanted}:{'' if end is None else end} in this trace")
         first, last = runs.inner_span(inside[0])[0], runs.inner_span(inside[-1])[1]
-    elif at is not None and last >= MOST:
-        first = max(0, min(at - MOST // 2, last + 1 - MOST))
-    kinds = trace.columns["kind"][first : min(last + 1, first + 4 * MOST)].tolist()
+    elif at is not None and last >= most:
+        first = max(0, min(at - most // 2, last + 1 - most))
+    kinds = trace.columns["kind"][first : min(last + 1, first + 4 * most)].tolist()
     steps = [position for position, kind in enumerate(kinds, first) if kind not in PASSED_OVER]
-    return steps[:MOST] or [first]
+    return steps[:most] or [first]
 
 
 def _step(trace: Trace, position: int, index: dict[int, int], ink: _Inks, rows: _Rows) -> dict[str, Any]:
@@ -194,10 +196,9 @@ def _curve(trace: Trace) -> tuple[str, str]:
     return f"M {' L '.join(points)}", f"loss from {known[0][1]:.6g} to {known[-1][1]:.6g}"
 
 
-def _footer(trace: Trace, positions: list[int]) -> str:
+def _footer(trace: Trace, positions: list[int], most: int) -> str:
     told = f"events #{positions[0]:,} to #{positions[-1]:,} of {len(trace):,}"
-    whole = len(trace) <= MOST
-    part = "" if whole else f" (a page has at most {MOST:,}: backstep export --iterations A:B takes others)"
+    part = "" if len(trace) <= most else f" (at most {most:,}: export --format html --iterations A:B has others)"
     return f"{told}{part}. Recorded with PyTorch {trace.header['torch']}, shown by backstep."
 
 

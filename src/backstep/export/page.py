@@ -46,7 +46,7 @@ function show(to) {
   by("range").setAttribute("aria-valuetext", by("crumb").textContent);
   const share = data.extent > 1 ? step.position / (data.extent - 1) : 0;
   by("now").setAttribute("x1", share * 1000); by("now").setAttribute("x2", share * 1000);
-  history.replaceState(null, "", "#" + step.position);
+  try { history.replaceState(null, "", "#" + step.position); } catch (error) { /* in a sandbox there is no history */ }
 }
 function seek(field, direction) {
   const here = data.steps[at][field];

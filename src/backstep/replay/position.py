@@ -45,7 +45,7 @@ def percent(trace: Trace, number: int) -> int:
 
 def iteration_start(trace: Trace, number: int) -> int:
     """The first event of an iteration."""
-    contexts = [c for c, iteration in enumerate(trace.iterations.numbers) if iteration == number]
+    contexts = [c for c, iteration in enumerate(trace.contexts.numbers) if iteration == number]
     return first_in(trace, contexts, f"there is no iteration {number}")
 
 
@@ -57,8 +57,8 @@ def epoch_start(trace: Trace, number: int) -> int:
 def epoch_contexts(trace: Trace, number: int) -> list[int]:
     chosen: list[int] = []
     inside: set[int] = set()
-    for context in range(1, len(trace.iterations.numbers)):
-        row = trace.iterations.row(context)
+    for context in range(1, len(trace.contexts.numbers)):
+        row = trace.contexts.row(context)
         own = row.index if row.value is None else row.value
         if row.parent in inside or (row.parent == 0 and own == number):
             inside.add(context)
@@ -71,7 +71,7 @@ def iteration_in_epoch(trace: Trace, epoch: int, number: int) -> int:
     contexts = epoch_contexts(trace, epoch)
     if not contexts:
         raise PositionError(f"there is no epoch {epoch}")
-    numbers = trace.iterations.numbers
+    numbers = trace.contexts.numbers
     iterations = list(dict.fromkeys(n for context in contexts if (n := numbers[context]) is not None))
     if number >= len(iterations):
         raise PositionError(f"epoch {epoch} has {len(iterations)} iterations: there is no e{epoch}i{number}")

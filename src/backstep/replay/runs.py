@@ -63,7 +63,7 @@ _known: WeakKeyDictionary[Trace, Runs] = WeakKeyDictionary()
 def runs_of(trace: Trace) -> Runs:
     """The stretches of a trace as far as it has been read."""
     known = _known.get(trace, _NOTHING)
-    count, version = len(trace.columns), trace.iterations.version
+    count, version = len(trace.columns), trace.contexts.version
     if known.count == count and known.version == version:
         return known
     runs = _extended(trace, known if known.version == version else _NOTHING, count)
@@ -78,8 +78,8 @@ def _extended(trace: Trace, known: Runs, count: int) -> Runs:
     begins = np.flatnonzero(np.concatenate([np.ones(min(1, len(column)), bool), column[1:] != column[:-1]]))
     contexts, inverse = np.unique(column[begins], return_inverse=True)
     roots = _roots(trace, contexts.tolist())
-    numbers = [trace.iterations.number(c) for c in contexts.tolist()]
-    row = trace.iterations.row
+    numbers = [trace.contexts.number(c) for c in contexts.tolist()]
+    row = trace.contexts.row
     found = {row(r).head for r, n in zip(roots, numbers, strict=True) if r and n is not None}
     if start and not found <= known.heads:
         return _extended(trace, _NOTHING, count)
@@ -98,7 +98,7 @@ def _extended(trace: Trace, known: Runs, count: int) -> Runs:
         np.concatenate([known.inner[:kept_inner], begins[inner] + start]),
         np.concatenate([known.inner_keys[:kept_inner], by_stretch[1][inner]]),
         frozenset(heads),
-        trace.iterations.version,
+        trace.contexts.version,
     )
 
 
@@ -110,7 +110,7 @@ def _roots(trace: Trace, contexts: list[int]) -> list[int]:
         around = context
         while around not in known:
             path.append(around)
-            around = trace.iterations.row(around).parent
+            around = trace.contexts.row(around).parent
         root = known[around]
         for below in reversed(path):
             root = root or below

@@ -71,7 +71,7 @@ class _Span:
 def scopes_around(trace: Trace, position: int) -> tuple[Scope, ...]:
     """The scopes of two steps or more that a position lies in, the outermost first; each is smaller than the one
     before."""
-    return _scopes_around(trace, position, len(trace), trace.iterations.version)
+    return _scopes_around(trace, position, len(trace), trace.contexts.version)
 
 
 @per_trace(64)
@@ -120,16 +120,16 @@ def _stretch(trace: Trace, root: int, runs: Runs, index: int, first: int, last: 
 
 
 def _root(trace: Trace, position: int) -> int:
-    chain = trace.iterations.chain(int(trace.columns["context"][position]))
+    chain = trace.contexts.chain(int(trace.columns["context"][position]))
     return chain[0] if chain else 0
 
 
 def iteration_context(trace: Trace, position: int) -> int | None:
     """The pass of the training loop around a position."""
-    number = trace.iterations.number
+    number = trace.contexts.number
     context = int(trace.columns["context"][position])
     while context > 0:
-        parent = trace.iterations.row(context).parent
+        parent = trace.contexts.row(context).parent
         if number(context) is not None and number(context) != number(parent):
             return context
         context = parent
@@ -168,9 +168,9 @@ def _pass_run(trace: Trace, context: int, position: int, cell: tuple[int, int]) 
 
     def holds(start: int, end: int) -> npt.NDArray[np.bool_]:
         contexts, inverse = np.unique(trace.columns["context"][start:end], return_inverse=True)
-        return np.array([context in trace.iterations.chain(c) for c in contexts.tolist()], bool)[inverse]
+        return np.array([context in trace.contexts.chain(c) for c in contexts.tolist()], bool)[inverse]
 
-    row = trace.iterations.row(context)
+    row = trace.contexts.row(context)
     return _Span(ScopeKind.PASS, trace.strings[row.name], *_run(holds, position, *cell), context)
 
 
@@ -209,8 +209,8 @@ def _modules_and_passes(
     told, path = _module_at(trace, position, cell[0])
     parts = path.split(".") if path else []
     paths = [".".join(parts[: end + 1]) for end in range(len(parts))]
-    chain = trace.iterations.chain(int(trace.columns["context"][position]))
-    passes = [c for c in chain if c not in known and trace.iterations.number(c) == _iteration(trace, position)]
+    chain = trace.contexts.chain(int(trace.columns["context"][position]))
+    passes = [c for c in chain if c not in known and trace.contexts.number(c) == _iteration(trace, position)]
     while paths or passes:
         module = _module_run(trace, paths[0], told, cell) if paths else None
         loop = _pass_run(trace, passes[0], position, cell) if passes else None
@@ -229,7 +229,7 @@ def _modules_and_passes(
 
 
 def _iteration(trace: Trace, position: int) -> int | None:
-    return trace.iterations.number(int(trace.columns["context"][position]))
+    return trace.contexts.number(int(trace.columns["context"][position]))
 
 
 def _crosses_a_module(trace: Trace, loop: _Span, cell: tuple[int, int], level: int) -> bool:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backstep.trace.moments import Moments
+from backstep.trace.told import edge_line, event_line, local_line, value_line
 
 if TYPE_CHECKING:
     from backstep.trace.trace import Trace
@@ -164,7 +165,7 @@ def summarize_number(number: float) -> Summary:
     return Summary(None, None, None, None, None, 0, int(math.isnan(number)), int(math.isinf(number)))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Value(Numbered):
     """One tensor at one moment (VALUE). `array` is its numbers, or None; `omitted` says why there are none."""
 
@@ -185,6 +186,9 @@ class Value(Numbered):
     @classmethod
     def computed(cls) -> tuple[str, ...]:
         return ("values", "summary")
+
+    def __repr__(self) -> str:
+        return value_line(self)
 
     @property
     def array(self) -> Array | None:
@@ -238,7 +242,7 @@ class Value(Numbered):
         return self._trace.payload(self._payload).summary(self.shape)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Local(Numbered):
     """A local gradient (LOCAL): `elementwise` in the output's shape, or a `jacobian` `[*output, *input]`."""
 
@@ -252,6 +256,9 @@ class Local(Numbered):
     @classmethod
     def computed(cls) -> tuple[str, ...]:
         return ("values",)
+
+    def __repr__(self) -> str:
+        return local_line(self)
 
     @property
     def array(self) -> Array | None:
@@ -270,7 +277,7 @@ class Local(Numbered):
         return None if array is None else array.astype(np.float64).tolist()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Edge(Record):
     """Where a gradient goes from a node: `to` is `{"node", "output"}`, `{"leaf", "number"}` or None."""
 
@@ -289,6 +296,9 @@ class Edge(Record):
     def computed(cls) -> tuple[str, ...]:
         return ("hooked",)
 
+    def __repr__(self) -> str:
+        return edge_line(self)
+
     @property
     def hooked(self) -> bool:
         """Whether a user's hook replaced the gradient on its way."""
@@ -303,7 +313,7 @@ class StateChange(Record):
     after: Value | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Event(Record):
     """One fact of the recording. `position` counts from 0; `phase` is one of `records.PHASES`."""
 
@@ -316,13 +326,16 @@ class Event(Record):
     loops: dict[str, int]
     phase: str
 
+    def __repr__(self) -> str:
+        return event_line(self)
+
     def __getattr__(self, name: str) -> Any:
         if name == "pass":
             return self["pass"]
         raise AttributeError(f"{type(self).__name__} has no field {name!r}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ForwardEvent(Event):
     op: str
     aten: str | None
@@ -336,7 +349,7 @@ class ForwardEvent(Event):
     inplace: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class BackwardStartEvent(Event):
     pass_: int
     api: str
@@ -347,7 +360,7 @@ class BackwardStartEvent(Event):
     create_graph: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class BackwardEvent(Event):
     pass_: int
     node: int
@@ -358,13 +371,13 @@ class BackwardEvent(Event):
     edges: tuple[Edge, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class BackwardEndEvent(Event):
     pass_: int
     captured: tuple[Value | None, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class AccumulateEvent(Event):
     tensor: str
     number: int
@@ -374,7 +387,7 @@ class AccumulateEvent(Event):
     fresh: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class GradWriteEvent(Event):
     tensor: str
     number: int
@@ -383,7 +396,7 @@ class GradWriteEvent(Event):
     after: Value | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ZeroGradEvent(Event):
     tensor: str
     number: int
@@ -392,7 +405,7 @@ class ZeroGradEvent(Event):
     after: Value | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class UpdateEvent(Event):
     tensor: str
     number: int
@@ -405,20 +418,20 @@ class UpdateEvent(Event):
     grad_enabled: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class OutputEvent(Event):
     stream: str
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ExceptionEvent(Event):
     type: str
     message: str
     caught: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class NoteEvent(Event):
     text: str
 

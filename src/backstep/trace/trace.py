@@ -29,7 +29,6 @@ from backstep.trace.event import (
     AccumulateEvent,
     Array,
     Event,
-    Omitted,
     Sketch,
     Source,
     Summary,
@@ -38,10 +37,12 @@ from backstep.trace.event import (
     values_of,
 )
 from backstep.trace.file import Batch, TraceError, TraceReader
+from backstep.trace.history import Curve, GradHistory, TensorHistory
 from backstep.trace.holes import Holes
 from backstep.trace.hooked import find_hooked, rows_of_pass
 from backstep.trace.iterations import Iterations
 from backstep.trace.losses import Losses
+from backstep.trace.passes import IterationList
 from backstep.trace.records import (
     KINDS,
     PHASES,
@@ -57,6 +58,7 @@ from backstep.trace.records import (
 )  # fmt: skip
 from backstep.trace.signature import parameters
 from backstep.trace.sketch import corners, thumbnail
+from backstep.trace.tables import events_table
 
 STARTS, ENDS, ACCUMULATES, UPDATES, RAISES = (
     KIND_CODE[kind] for kind in ("backward_start", "backward_end", "accumulate", "update", "exception")
@@ -204,7 +206,36 @@ class FactIndex:
 
 
 class Trace:
-    """A recording, finished or growing. `trace.events` is a lazy sequence; numbers are those of the schema."""
+    """A recording, finished or growing. Positions and iterations count from 0, as everywhere.
+
+    `events` is a lazy sequence of everything that happened; `find` asks for some of it:
+
+    >>> trace.events[0]
+    <#0 ...>
+    >>> [event.position for event in trace.find(kind="update", tensor="weight")] == [
+    ...     event.position for event in trace.events if event.kind == "update" and event.tensor == "weight"
+    ... ]
+    True
+
+    A tensor over time, and its gradient:
+
+    >>> weight = trace.tensor("weight")
+    >>> weight.at(len(trace) - 1) == weight.history()[-1].values
+    True
+    >>> [point.event.kind for point in weight.grad_history()][:3]
+    ['accumulate', 'accumulate', 'zero_grad']
+
+    The training:
+
+    >>> trace.iterations
+    <4 iterations, 0 to 3>
+    >>> trace.iterations[3].backward_passes[0].nodes[0].op
+    'MeanBackward0'
+    >>> trace.loss
+    <loss over 8 backward passes: ... to ...>
+
+    What was not kept is falsy and says why; a name that is not known raises KeyError with the nearest ones.
+    """
 
     def __init__(
         self, path: str | Path, *, first: int = 0, last: int | None = None, reader: TraceReader | None = None,
@@ -253,7 +284,7 @@ class Trace:
         self.metas: list[Meta] = []
         self._sites: list[SiteRow] = []
         self._places: list[PlaceRow] = [PlaceRow(-1, ())]
-        self.iterations = Iterations()
+        self.contexts = Iterations()
         self.facts = FactIndex()
         self.leaves: dict[int, str] = {}
         """The leaves by number, in the order in which they were first seen, with their names."""
@@ -327,8 +358,26 @@ class Trace:
             return self._sources
 
     def __len__(self) -> int:
-        end = self._count if self._last is None else min(self._last + 1, self._count)
-        return max(0, end - self._first)
+        return max(0, self.end - self._first)
+
+    @property
+    def end(self) -> int:
+        """The position after the last event."""
+        return self._count if self._last is None else min(self._last + 1, self._count)
+
+    @property
+    def iterations(self) -> IterationList:
+        """The iterations of the training: `trace.iterations[3].backward_passes[0].nodes`."""
+        return IterationList(self)
+
+    @property
+    def loss(self) -> Curve:
+        """The loss over the run."""
+        return Curve(self)
+
+    def to_pandas(self) -> Any:
+        """A DataFrame with a row an event. ImportError without pandas."""
+        return events_table(self)
 
     def refresh(self, seconds: float | None = None) -> bool:
         """Takes in what was added since; True if there was anything. After so many seconds the rest is left to the
@@ -435,9 +484,9 @@ class Trace:
         self.metas.extend(tables.metas)
         self._sites.extend(tables.sites)
         self._places.extend(tables.places)
-        self.iterations.extend(tables.contexts)
+        self.contexts.extend(tables.contexts)
         for context, name, value in tables.context_values:
-            self.iterations.bind(context, name, value)
+            self.contexts.bind(context, name, value)
         for number, name in tables.leaves:
             self.leaves[number] = self.strings[name]
             self._event_cache.clear()
@@ -466,25 +515,25 @@ class Trace:
             "kind": len(KINDS),
             "phase": len(PHASES),
             "place": len(self._places),
-            "context": len(self.iterations.numbers),
+            "context": len(self.contexts.numbers),
             "module": len(self.strings),
         }
         for name, limit in limits.items():
             if len(columns) and columns[name].max() >= limit:
                 raise ValueError(f"there is no {name} {columns[name].max()}")
-        version = self.iterations.version
+        version = self.contexts.version
         self._take_passes(columns)
-        if self.iterations.version != version:
+        if self.contexts.version != version:
             self._event_cache.clear()
 
     def _take_passes(self, columns: Columns) -> None:
         """What tells of the training loop. A run has many backward passes: those like others are not looked at."""
         kinds, contexts, subjects = columns["kind"], columns["context"], columns["subject"]
-        if self.iterations.has_news(contexts[kinds == STARTS].tolist()):
+        if self.contexts.has_news(contexts[kinds == STARTS].tolist()):
             self._take_each(columns[np.isin(kinds, TELLING_ITERATIONS)])
             return
         told = np.flatnonzero((kinds == ACCUMULATES) | (kinds == UPDATES))
-        delivered, updated = self.iterations.delivered, self.iterations.updated
+        delivered, updated = self.contexts.delivered, self.contexts.updated
         for kind, context, subject in zip(kinds[told].tolist(), contexts[told].tolist(), subjects[told].tolist(),
                                           strict=True):  # fmt: skip
             if kind == ACCUMULATES:
@@ -497,16 +546,16 @@ class Trace:
         for kind, context, subject in columns[["kind", "context", "subject"]].tolist():
             if kind == STARTS:
                 if not self._open_passes:  # one inside another says nothing of the training loop
-                    self.iterations.backward(context)
+                    self.contexts.backward(context)
                 self._open_passes.add(subject)
             elif kind == ENDS:
                 self._open_passes.discard(subject)
             elif kind == ACCUMULATES:
-                self.iterations.delivered(subject, context)
+                self.contexts.delivered(subject, context)
             else:
                 self._open_passes.clear()  # a pass that raised has no end
                 if kind == UPDATES:
-                    self.iterations.updated(subject, context)
+                    self.contexts.updated(subject, context)
 
     def _note_open_passes(self, kinds: Array, subjects: Array) -> None:
         """Which passes are open after a batch whose passes are like others."""
@@ -532,14 +581,14 @@ class Trace:
         return PHASES[self._columns["phase"][position]]
 
     def iteration_at(self, position: int) -> int | None:
-        return self.iterations.number(int(self._columns["context"][position]))
+        return self.contexts.number(int(self._columns["context"][position]))
 
     def loops_at(self, position: int) -> dict[str, int]:
         """The enclosing loops' variables, outermost first."""
         loops: dict[str, int] = {}
         seen: Counter[str] = Counter()
-        for context in self.iterations.chain(int(self._columns["context"][position])):
-            row = self.iterations.row(context)
+        for context in self.contexts.chain(int(self._columns["context"][position])):
+            row = self.contexts.row(context)
             if row.pending:
                 continue
             name = self.strings[row.name]
@@ -899,44 +948,6 @@ class Events(Sequence[Event]):
         if not 0 <= index < len(self):
             raise IndexError(f"no event {index} in a trace of {len(self)}")
         return self._trace.event(self._trace._first + index)
-
-
-class TensorHistory:
-    """What is known of one tensor over time."""
-
-    def __init__(self, trace: Trace, name: str, numbers: tuple[int, ...]) -> None:
-        self._trace = trace
-        self.name = name
-        self.numbers = numbers
-
-    def value(self, position: int) -> Value | None:
-        """The tensor as it was after the event at `position`."""
-        facts = [(self._trace.last_fact(number, VALUE, position), number) for number in self.numbers]
-        known = [(fact, number) for fact, number in facts if fact is not None]
-        return self._trace.value_at(max(known)[1], position) if known else None
-
-    def at(self, position: int) -> Any:
-        """Its values then (nested lists), or an `Omitted` with the reason."""
-        value = self.value(position)
-        if value is None:
-            return Omitted(f"{self.name} had not been seen at {position}")
-        values = value.values
-        return Omitted(value.omitted or "not kept") if values is None else values
-
-    def __repr__(self) -> str:
-        return f"<TensorHistory {self.name}>"
-
-
-class GradHistory(TensorHistory):
-    """What is known of a leaf's `.grad` over time: of whichever tensor it then was."""
-
-    def value(self, position: int) -> Value | None:
-        return self._trace.grad_at(self.numbers[0], position)
-
-    def at(self, position: int) -> Any:
-        if self.value(position) is None:
-            return Omitted(f"{self.name} is None at {position}, or had not been seen by then")
-        return super().at(position)
 
 
 def small(numbers: npt.NDArray[np.int64]) -> npt.NDArray[Any]:

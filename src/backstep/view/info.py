@@ -99,13 +99,13 @@ def _training(trace: Trace) -> list[str]:
 def _iterations(trace: Trace) -> list[int | None]:
     """The iteration of each context; where the recording was told to stop, of those up to there."""
     end = int(trace.columns["context"].max()) + 1 if trace.stopped and len(trace) else None
-    return list(trace.iterations.numbers[:end])
+    return list(trace.contexts.numbers[:end])
 
 
 def _loops(trace: Trace) -> list[str]:
     """The loops around the iterations, outermost first: how far each one's variable went."""
     ranges: dict[str, tuple[int, int]] = {}
-    iterations = trace.iterations
+    iterations = trace.contexts
     for context, number in enumerate(_iterations(trace)):
         if number is None or context == 0:
             continue

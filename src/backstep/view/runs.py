@@ -14,20 +14,20 @@ def context_label(trace: Trace, context: int) -> str:
 
 
 def context_name(trace: Trace, context: int) -> str:
-    return safe(trace.strings[trace.iterations.row(context).name]) or "pass"
+    return safe(trace.strings[trace.contexts.row(context).name]) or "pass"
 
 
 def context_value(trace: Trace, context: int) -> int:
-    row = trace.iterations.row(context)
+    row = trace.contexts.row(context)
     return row.index if row.value is None else row.value
 
 
 def iteration_context(trace: Trace, position: int) -> int | None:
     """The pass of the training loop around a position."""
-    number = trace.iterations.number
+    number = trace.contexts.number
     context = int(trace.columns["context"][position])
     while context > 0:
-        parent = trace.iterations.row(context).parent
+        parent = trace.contexts.row(context).parent
         if number(context) is not None and number(context) != number(parent):
             return context
         context = parent

@@ -56,8 +56,8 @@ def scopes_of(trace: Trace, first: int, last: int) -> tuple[Scope, ...]:
 
 def _place(trace: Trace, op: Op) -> _Place:
     column = trace.columns[op.position]
-    number = trace.iterations.number
-    passes = trace.iterations.chain(int(column["context"]))
+    number = trace.contexts.number
+    passes = trace.contexts.chain(int(column["context"]))
     while passes and any(number(c) != number(passes[-1]) or _is_iteration(trace, c) for c in passes):
         passes = passes[1:]
     path = trace.strings[int(column["module"])]
@@ -67,8 +67,8 @@ def _place(trace: Trace, op: Op) -> _Place:
 
 def _is_iteration(trace: Trace, context: int) -> bool:
     """Whether this pass is itself an iteration, not in one."""
-    number = trace.iterations.number
-    parent = trace.iterations.row(context).parent
+    number = trace.contexts.number
+    parent = trace.contexts.row(context).parent
     return number(context) is not None and number(context) != number(parent)
 
 
@@ -116,7 +116,7 @@ class _Tree:
         around = self.places[op].passes
         if len(around) <= passes:
             return None
-        row = self.trace.iterations.row(around[passes])
+        row = self.trace.contexts.row(around[passes])
         return row.parent, row.loop
 
     def _module_end(self, first: int, last: int, modules: int) -> int:

@@ -199,7 +199,7 @@ def _mark_bad_losses(trace: Trace, line: list[str], extent: int) -> None:
 
 def _ruler(moment: Moment, room: int, theme: Theme, marks: Sequence[Marks]) -> Row:
     extent = extent_of(moment)
-    ruler = ruler_of(moment.trace, moment.count, moment.trace.iterations.version, extent, room)
+    ruler = ruler_of(moment.trace, moment.count, moment.trace.contexts.version, extent, room)
     cells = [(c, theme.rule if c in "─┴" else theme.error if c == "✗" else theme.dim) for c in ruler.line]
     for mark in reversed(marks):
         for column in columns_of(moment.trace, mark, extent, room):
