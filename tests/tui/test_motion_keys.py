@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from backstep.replay.nodes import Node
 from backstep.trace import records as r
 from backstep.tui import App
+from backstep.tui.keys import KEYS
 from backstep.tui.playing import SPEEDS
+from backstep.view.rows import Row
 from tests.handmade import HandmadeTrace, ols_trace
+from tests.replay.random_traces import random_trace
 from tests.tui.test_app import play, screen, strike
 from tests.view.traces import composite_trace
 
@@ -184,3 +189,26 @@ def test_the_next_input_comes_first_until_one_moves(tmp_path: Path) -> None:
         assert screen(app) == first
 
     play(tmp_path / "t.backstep", (120, 40), act, position=1)
+
+
+MOVING = {"step", "over", "into", "out", "phase", "iter", "epoch", "run", "anomaly", "write", "use", "twin", "hist"}
+MOTIONS = [key.action for key in KEYS if key.id.split(".")[0] in MOVING]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
+def test_a_place_looks_the_same_whichever_way_it_was_reached(tmp_path: Path, size: tuple[int, int]) -> None:
+    """To the last cell and colour, but for what the last row says of the way."""
+    draw = random.Random(7)
+
+    async def act(app: App, pilot: Any) -> None:
+        seen: dict[Node, list[Row]] = {}
+        met_again = 0
+        for _ in range(250):
+            action = draw.choice(MOTIONS)
+            await app.run_action(action)
+            rows = app._rows(*size)[:-1]
+            met_again += app.cursor.node in seen
+            assert rows == seen.setdefault(app.cursor.node, rows)
+        assert met_again > 50
+
+    play(random_trace(tmp_path / "t.backstep", 11), size, act)
