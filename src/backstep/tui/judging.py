@@ -4,30 +4,38 @@ that the screen never waits, as a page and as marks on the timeline."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.segment import Segment
 
-from backstep.diagnose.check import Report, check
-from backstep.diagnose.finding import Level
-from backstep.diagnose.rules import RULES
-from backstep.diagnose.selection import SelectionError, selection_of
 from backstep.trace.file import DAMAGE, TraceError
 from backstep.trace.trace import Trace
 from backstep.tui.explaining import Explaining
 from backstep.tui.overlay import Overlay
 from backstep.tui.picture import View
-from backstep.view import finding_list
 from backstep.view.marks import Marks
 from backstep.view.rows import Row, safe
+
+if TYPE_CHECKING:
+    from backstep.diagnose.check import Report
 
 PAGE = "findings"
 WIDEST = 110
 """Cells of the page's text."""
-MARKED = {Level.ERROR: ("✗", "error"), Level.WARNING: ("!", "warning")}
+MARKED = {"error": "✗", "warning": "!"}
 """What is marked on the timeline, the gravest first; a note is not."""
+
+
+def judged(trace: Trace, others: Sequence[Trace]) -> Report:
+    """What the rules say that are selected here. They are loaded only now: the first screen does not wait for them."""
+    from backstep.diagnose.check import check
+    from backstep.diagnose.rules import RULES
+    from backstep.diagnose.selection import selection_of
+
+    return check(trace, selection_of((), (), [Path.cwd()], [rule.name for rule in RULES]), others)
 
 
 class Judging(Explaining):
@@ -54,10 +62,8 @@ class Judging(Explaining):
     async def _judge(self, trace: Trace, count: int) -> None:
         report, why = None, ""
         try:
-            selection = selection_of((), (), [Path.cwd()], [rule.name for rule in RULES])
-            others = [rank for rank in self.ranks if rank is not trace]
-            report = await asyncio.to_thread(check, trace, selection, others)
-        except (SelectionError, TraceError, *DAMAGE) as error:
+            report = await asyncio.to_thread(judged, trace, [rank for rank in self.ranks if rank is not trace])
+        except (ValueError, TraceError, *DAMAGE) as error:  # a selection that names no rule is a ValueError
             why = str(error)
         self._judged = (trace, count, report, why)
         self._mark(report)
@@ -67,21 +73,23 @@ class Judging(Explaining):
         kept = tuple(marks for marks in self.view.marks if marks.what != PAGE)
         found = () if report is None else report.findings
         made = tuple(
-            Marks(sign, style, sorted({f.evidence[0] for f in found if f.level is level and f.evidence}), PAGE)
-            for level, (sign, style) in MARKED.items()
+            Marks(sign, level, sorted({f.evidence[0] for f in found if f.level.value == level and f.evidence}), PAGE)
+            for level, sign in MARKED.items()
         )
         self.view = replace(self.view, marks=(*kept, *made))
 
     def page(self, name: str, width: int, height: int) -> Overlay | None:
         if name != PAGE:
             return super().page(name, width, height)
-        judged = self._judged
-        if judged is None or judged[0] is not self.trace:
+        known = self._judged
+        if known is None or known[0] is not self.trace:
             rows: list[Row] = [[Segment("looking at what was recorded …", self.palette.text)]]
             return Overlay("findings", tuple(rows))
-        report, why = judged[2:]
+        report, why = known[2:]
         if report is None:
             return Overlay("findings", ([Segment(safe(why), self.palette.error)],))
+        from backstep.view import finding_list
+
         self._page_top = max(0, min(self._page_top, len(report.findings) - 1))
         size = min(WIDEST, width - 6), height - 4
         built = finding_list.build(report, self._page_top, self.trace.sources, *size, self.palette)
