@@ -135,6 +135,7 @@ def measured(trace: Path, events: int, size: tuple[int, int], environment: dict[
             jumps.append(screen.key(b"\r") * 1000)
         before = time.perf_counter()
         os.write(screen.terminal, RIGHT * BURST)
+        screen.until(END)
         burst = screen.settle() - before
         return {
             "first screen": first, "step p50": steps[STEPS // 2], "step p95": steps[STEPS * 95 // 100],
