@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import re
 import tempfile
 from collections.abc import Callable
@@ -30,10 +31,16 @@ def ols_no_zero(folder: Path) -> Path:
     return ols_trace(folder / "no_zero.backstep", epochs=20, zero=False)
 
 
-def mlp(folder: Path) -> Path:
-    """Recorded: the numbers are a seeded run's."""
-    processes.record(SCENARIOS / "mlp.py", cwd=folder)
-    return folder / processes.TRACE
+def mlp(_: Path) -> Path:
+    return Path(recorded_mlp().name) / processes.TRACE
+
+
+@functools.cache
+def recorded_mlp() -> tempfile.TemporaryDirectory[str]:
+    """Recorded, once for all pictures of it: the numbers are a seeded run's."""
+    folder = tempfile.TemporaryDirectory()
+    processes.record(SCENARIOS / "mlp.py", cwd=Path(folder.name))
+    return folder
 
 
 @dataclass(frozen=True)
