@@ -161,6 +161,21 @@ def test_play_goes_on_by_itself_until_a_key_or_the_end(ols: Path) -> None:
     play(ols, (120, 40), act)
 
 
+def test_play_stops_at_a_stop(ols: Path) -> None:
+    async def act(app: App, pilot: Any) -> None:
+        await pressed(app, pilot, "b", "ctrl+u", *"write w", "enter", "home", *["greater_than_sign"] * 3, "space")
+        while app.view.playing:
+            await asyncio.sleep(0.01)
+        await pilot.pause()
+        assert app.cursor.position == 2 and "write w" in screen(app)
+        await pressed(app, pilot, *["greater_than_sign"] * 2, "space")
+        while app.view.playing:
+            await asyncio.sleep(0.01)
+        assert app.cursor.position == 13
+
+    play(ols, (120, 40), act)
+
+
 def test_the_next_input_comes_first_until_one_moves(tmp_path: Path) -> None:
     t = HandmadeTrace(tmp_path / "t.backstep")
     a, b = t.tensor(), t.tensor()

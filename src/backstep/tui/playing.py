@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 
 from textual.timer import Timer
 
+from backstep.tui.stopping import Stopping
 from backstep.tui.travelling import Travelling
+from backstep.view.stop_list import SIGN
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ USUAL = 1
 """Which of them one begins with: slow enough to be seen over SSH."""
 
 
-class Playing(Travelling):
+class Playing(Travelling, Stopping):
     """The part of the app that moves by itself."""
 
     _speed = USUAL
@@ -73,11 +75,15 @@ class Playing(Travelling):
         self.view = replace(self.view, playing="")
 
     def _tick(self) -> None:
-        """One unit on; it ends where that is not possible."""
+        """One unit on, but not past the hit of a stop; it ends there, or where there is nothing more."""
         moves = self.cursor.iteration if SPEEDS[self._speed].iterations else self.cursor.step
-        direction, before = self._direction, self.cursor.node
+        direction, before, hit = self._direction, self.cursor.node, self.next_hit(self._direction)
         super()._move(lambda: moves(direction))
-        if self.cursor.node == before:
+        if hit is not None and (self.cursor.position - hit[0]) * direction >= 0:
+            self._pause()
+            super()._move(lambda: self.cursor.goto(hit[0]))
+            self._show(f"{SIGN} {hit[1]}")
+        elif self.cursor.node == before:
             self._pause()
 
     def _move(self, motion: Callable[[], str | None]) -> None:

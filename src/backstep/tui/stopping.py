@@ -183,6 +183,12 @@ class Stopping(Prompting, Explaining):
         self.cursor.goto(hit)
         return f"{stop_list.SIGN} {stop.text}"
 
+    def next_hit(self, direction: int) -> tuple[int, str] | None:
+        """The nearest hit of a stop that is known so far, and what the stop is."""
+        on = [one.search for one in self._stops if one.on]
+        known = [(hit, s.stop.text) for s in on if (hit := s.next(self.cursor.position, direction)) is not None]
+        return min(known, key=lambda pair: abs(pair[0] - self.cursor.position), default=None)
+
     # the list
 
     def action_stops(self) -> None:
