@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import html
+import linecache
 import sys
 import types
 from pathlib import Path
 
 import pytest
+import torch
 
 import backstep
 from tests.handmade import HandmadeTrace, ols_trace
@@ -29,3 +31,29 @@ def test_a_trace_shows_itself(ipython: None, tmp_path: Path) -> None:
 def test_one_without_events_says_what_it_is(ipython: None, tmp_path: Path) -> None:
     HandmadeTrace(tmp_path / "empty.backstep", "<b>.py", "\n").close()
     assert backstep.load(tmp_path / "empty.backstep")._repr_html_().startswith("<code>&lt;Trace ")  # type: ignore[attr-defined]
+
+
+CELL = """\
+w = torch.tensor(1.0, requires_grad=True)
+with backstep.record() as recording:
+    for step in range(3):
+        loss = (w * 2) ** 2
+        loss.backward()
+"""
+
+
+def test_a_cell_has_its_source_and_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cell is compiled under a name of which there is no file; IPython keeps its text for tracebacks."""
+    path = "/tmp/ipykernel_1/123.py"
+    shell = types.SimpleNamespace(compile=types.SimpleNamespace(_filename_map={path: 7}))
+    module = types.ModuleType("IPython")
+    module.get_ipython = lambda: shell  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "IPython", module)
+    monkeypatch.setitem(linecache.cache, path, (len(CELL), None, CELL.splitlines(keepends=True), path))
+    names = {"torch": torch, "backstep": backstep}
+    exec(compile(CELL, path, "exec"), names)
+    trace = names["recording"].trace  # type: ignore[attr-defined]
+    assert list(trace.leaves.values()) == ["w"] and len(trace.iterations) == 3
+    event = next(trace.find(kind="backward_start"))
+    assert (event.source.file, event.source.line, event.source.code) == ("In[7]", 5, "loss.backward()")
+    assert trace.sources == {"In[7]": CELL}

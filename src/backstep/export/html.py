@@ -1,7 +1,7 @@
 """`export --format html`: one file that steps through a part of the trace in a browser, without a network.
 
 It shows what the screen shows, made by the same panes. Each row is in it once, however many moments show it; nothing of
-a trace can become markup or code: texts are escaped, and the page's policy runs no script but its own.
+a trace can become markup or code: texts come as data and stay texts, and the policy runs no script but the page's own.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ MOST = 1500
 PANES = ((source, 66, 44), (graph, 104, 18), (chain, 104, 15), (tensors, 104, 12))
 """Each pane with its cells and rows."""
 CRUMB = 150
+Parts = tuple[int | str, ...]
+"""A row: the number of a class, a text, and so on."""
 CURVE = 52
 """Height of the loss curve in pixels."""
 
@@ -87,11 +89,11 @@ def _step(trace: Trace, position: int, index: dict[int, int], ink: _Inks, rows: 
     panes = []
     for module, width, height in PANES:
         drawn = [module.title(moment, width, DARK), *_trimmed(module.build(moment, width, height, DARK))]
-        panes.append([rows.number(ink.html(row)) for row in drawn])
+        panes.append([rows.number(ink.parts(row)) for row in drawn])
     twin = moment.twin
     return {
         "position": position,
-        "crumb": rows.number(ink.html(header.build(moment, CRUMB, 1, DARK)[0])),
+        "crumb": rows.number(ink.parts(header.build(moment, CRUMB, 1, DARK)[0])),
         "phase": f"{runs_of(trace).inner_at(position)} {trace.phase_at(position)}",
         "iteration": runs_of(trace).inner_at(position),
         "twin": -1 if twin is None else index.get(twin, -1),
@@ -111,10 +113,10 @@ class _Rows:
     """Rows by number, each once."""
 
     def __init__(self) -> None:
-        self.rows: list[str] = []
-        self._numbers: dict[str, int] = {}
+        self.rows: list[Parts] = []
+        self._numbers: dict[Parts, int] = {}
 
-    def number(self, row: str) -> int:
+    def number(self, row: Parts) -> int:
         found = self._numbers.get(row)
         if found is None:
             found = self._numbers[row] = len(self.rows)
@@ -126,24 +128,23 @@ class _Inks:
     """Styles as classes of the page, each colour with the one that takes its place on a light ground."""
 
     def __init__(self, trace: Trace) -> None:
-        self._classes: dict[tuple[str, str, bool, bool], str] = {}
+        self._classes: dict[tuple[str, str, bool, bool], int] = {}
         self._light = _light_colours(trace)
 
-    def html(self, row: Row) -> str:
-        """The row as markup; texts are escaped, and blanks at its end left out."""
-        parts = [self._part(segment) for segment in row]
-        while parts and parts[-1].isspace():
-            parts.pop()
-        return "".join(parts)
+    def parts(self, row: Row) -> Parts:
+        """The row as texts, each after the number of its class; what is blank at its end is left out."""
+        parts: list[int | str] = []
+        for segment in Segment.simplify(row):
+            if segment.text:
+                parts += [self._class(segment.style or Style.null()), segment.text]
+        while parts and not parts[-2] and str(parts[-1]).isspace():
+            del parts[-2:]
+        return tuple(parts)
 
-    def _part(self, segment: Segment) -> str:
-        text = escape(segment.text)
-        style = segment.style or Style.null()
+    def _class(self, style: Style) -> int:
+        """The number of a style; 0 for none."""
         key = (_hex(style.color), _hex(style.bgcolor), bool(style.bold), bool(style.italic))
-        if not text or not any(key):
-            return text
-        name = self._classes.setdefault(key, f"k{len(self._classes)}")
-        return f'<i class="{name}">{text}</i>'
+        return self._classes.setdefault(key, len(self._classes) + 1) if any(key) else 0
 
     def rules(self) -> str:
         """The classes, dark, then light."""
@@ -155,10 +156,10 @@ class _Inks:
         return f"{dark}@media (prefers-color-scheme: light) {{\n{light}}}\n"
 
 
-def _rule(name: str, color: str, ground: str, bold: bool, italic: bool) -> str:
+def _rule(number: int, color: str, ground: str, bold: bool, italic: bool) -> str:
     parts = [f"color:{color}" if color else "", f"background:{ground}" if ground else ""]
     parts += ["font-weight:bold" if bold else "", "font-style:italic" if italic else ""]
-    return f"pre i.{name},h2 i.{name},#crumb i.{name}{{{';'.join(part for part in parts if part)}}}\n"
+    return f".k{number}{{{';'.join(part for part in parts if part)}}}\n"
 
 
 def _hex(color: Any) -> str:

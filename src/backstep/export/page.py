@@ -34,14 +34,24 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const panes = ["source", "graph", "chain", "tensors"];
 const by = id => document.getElementById(id);
 let at = data.start;
+function parts(row) {
+  const nodes = [];
+  for (let index = 0; index < row.length; index += 2) {
+    const node = row[index] ? document.createElement("i") : document.createTextNode(row[index + 1]);
+    if (row[index]) { node.className = "k" + row[index]; node.textContent = row[index + 1]; }
+    nodes.push(node);
+  }
+  return nodes;
+}
 function show(to) {
   at = Math.max(0, Math.min(data.steps.length - 1, to));
   const step = data.steps[at];
   panes.forEach((pane, index) => {
-    by(pane).querySelector("h2").innerHTML = data.rows[step.panes[index][0]];
-    by(pane).querySelector("pre").innerHTML = step.panes[index].slice(1).map(row => data.rows[row]).join("\\n");
+    by(pane).querySelector("h2").replaceChildren(...parts(data.rows[step.panes[index][0]]));
+    by(pane).querySelector("pre").replaceChildren(
+      ...step.panes[index].slice(1).flatMap(row => [...parts(data.rows[row]), document.createTextNode("\\n")]));
   });
-  by("crumb").innerHTML = data.rows[step.crumb];
+  by("crumb").replaceChildren(...parts(data.rows[step.crumb]));
   by("range").value = at;
   by("range").setAttribute("aria-valuetext", by("crumb").textContent);
   const share = data.extent > 1 ? step.position / (data.extent - 1) : 0;

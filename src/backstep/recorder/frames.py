@@ -15,6 +15,7 @@ from collections.abc import Callable
 from types import CodeType, FrameType
 from typing import Any
 
+from backstep.recorder import cells
 from backstep.recorder.syntax import Loop, Site, SourceFile, find_site, returns_at
 
 OWN = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
@@ -199,7 +200,7 @@ class Frames:
             return HIDDEN
         libraries = any(path.startswith(folder) for folder in LIBRARIES) or f"{os.sep}site-packages{os.sep}" in path
         if filename.startswith("<"):
-            return SCRIPT if filename in ("<stdin>", "<string>") or filename.startswith("<ipython") else LIBRARY
+            return SCRIPT if filename.startswith(("<stdin>", "<string>", "<ipython", "<timed exec>")) else LIBRARY
         return SCRIPT if path.startswith(self._folder) and not libraries else LIBRARY
 
     @staticmethod
@@ -223,6 +224,9 @@ class Frames:
         return file
 
     def _shown(self, path: str) -> str:
+        cell = cells.name_of(path)
+        if cell is not None:
+            return cell
         real = os.path.realpath(path)
         roots = [self._folder, *(os.path.realpath(p or os.curdir) + os.sep for p in sys.path)]
         inside = [real[len(root) :] for root in roots if real.startswith(root)]

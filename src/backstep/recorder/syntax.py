@@ -14,6 +14,7 @@ import tokenize
 from dataclasses import dataclass, field
 from types import CodeType
 
+from backstep.recorder import cells
 from backstep.recorder.binding import bound_name, is_returned, unpacked_names
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
@@ -85,7 +86,10 @@ class SourceFile:
             with tokenize.open(path) as stream:
                 text = stream.read()
         except (OSError, SyntaxError, UnicodeDecodeError):
-            return cls(path, shown, [])
+            kept = cells.text_of(path)
+            if kept is None:
+                return cls(path, shown, [])
+            text = kept
         file = cls(path, shown, text.splitlines())
         with contextlib.suppress(SyntaxError, ValueError, RecursionError, SystemError):
             file._index(ast.parse(text))
