@@ -49,6 +49,14 @@ decides which."""
 SHARING = frozenset({"data", "detach", "detach_", "view", "view_as", "reshape", "flatten", "unsqueeze", "squeeze"})
 """The result may be the argument's memory outside the graph."""
 
+VIEWS = frozenset(
+    """
+    getitem select narrow diagonal t T mT H mH adjoint transpose swapaxes movedim permute unbind split chunk expand
+    expand_as ravel unflatten unfold as_strided swapdims moveaxis tensor_split hsplit vsplit
+    """.split()
+)
+"""The result may be a part of the argument's memory."""
+
 GIVING_AWAY = frozenset(
     """
     data numpy __array__ __dlpack__ from_numpy from_dlpack frombuffer asarray as_tensor share_memory_ set_ data_ptr
@@ -81,7 +89,8 @@ class Function:
 
     __slots__ = (
         "aliases", "changes", "empty", "in_place", "method", "number", "observed", "op", "primitive", "quiet", "shares",
-        "sort", "takes_out", "uncounted", "whole",
+        "sort", "takes_out", "uncounted", "views",
+        "whole",
     )  # fmt: skip
 
     def __init__(self, func: Any, text: Callable[[str], int]) -> None:
@@ -111,6 +120,7 @@ class Function:
         """Written `x.f()`; else `torch.f(x)`."""
         self.shares = name in GIVING_AWAY
         self.aliases = self.op in SHARING
+        self.views = self.aliases or self.op in VIEWS
         self.empty = self.op.startswith(UNINITIALISED)
         self.uncounted = self.op.startswith(UNCOUNTED) and self.op.endswith("_")
         self.whole = self.op.startswith("_foreach_") and self.uncounted

@@ -29,8 +29,13 @@ Derived = tuple[Entry, float | None]
 def written(session: Session, call: Call, changed: list[int], where: Where) -> bool:
     """Emits what a call wrote, if it is a leaf's value or gradient; False when it is an op like any other."""
     taken = False
+    if session.tensors.entry(call.tensors[0]).is_part and writes_itself(call):
+        return True
     for index in changed:
         tensor, before = call.tensors[index], call.inputs[index]
+        if index == 0 and call.base is not None:
+            tensor, before = call.base
+            session.camera.look_again(tensor)
         entry = session.tensors.entry(tensor)
         base = entry.base or entry
         if base.grad_of is not None:
@@ -42,6 +47,47 @@ def written(session: Session, call: Call, changed: list[int], where: Where) -> b
     if call.function.uncounted:
         session.camera.epoch += 1
     return taken
+
+
+def base_of(session: Session, call: Call) -> tuple[torch.Tensor, Shot] | None:
+    """The leaf, or its gradient, of which the call writes to a view, and what is in it now."""
+    entry = session.tensors.known(call.tensors[0])
+    whole = None if entry is None or entry.whole is None else entry.whole()
+    return None if whole is None else (whole, seen_anew(session, whole))
+
+
+def seen_anew(session: Session, tensor: torch.Tensor) -> Shot:
+    """What is in a tensor now, whether or not its version tells of a change."""
+    session.camera.look_again(tensor)
+    return session.camera.snap(tensor)
+
+
+def remember_view(session: Session, call: Call, result: torch.Tensor) -> None:
+    """The result is a view of a leaf or of its gradient: who writes to it writes to that."""
+    if not call.tensors or unreadable(result) or unreadable(call.tensors[0]) or result.layout is not torch.strided:
+        return
+    first = session.tensors.entry(call.tensors[0])
+    whole = first.whole or (first if first.leaf or first.grad_of is not None else None)
+    entry = session.tensors.entry(result)
+    if whole is not None and entry is not whole and not entry.leaf and entry.grad_of is None:
+        owner = whole()
+        if owner is not None and owner.untyped_storage().data_ptr() == result.untyped_storage().data_ptr():
+            entry.whole = whole
+
+
+def writes_itself(call: Call) -> bool:
+    """Whether a call only writes back what is there: `w[i] += 1` adds to a view, which Python then assigns."""
+    if call.function.op != "setitem" or len(call.args) != 3 or not isinstance(call.args[2], torch.Tensor):
+        return False
+    target, key, value = call.args
+    if not isinstance(key, int | slice | tuple) or any(isinstance(part, torch.Tensor | list) for part in as_tuple(key)):
+        return False
+    place = target.detach()[key]
+    return place.data_ptr() == value.data_ptr() and (place.shape, place.stride()) == (value.shape, value.stride())
+
+
+def as_tuple(key: Any) -> tuple[Any, ...]:
+    return key if isinstance(key, tuple) else (key,)
 
 
 def grad_written(session: Session, grad: Entry, before: Shot, tensor: torch.Tensor, where: Where, op: str) -> None:

@@ -20,7 +20,16 @@ from backstep.recorder.callers import strip
 from backstep.recorder.calls import RESULT_IS_ARGUMENT, Function, Sort, signature, sort_out, tensors_in, without_numbers
 from backstep.recorder.compiling import is_compiling
 from backstep.recorder.frames import Spot, Where
-from backstep.recorder.grads import assigned_data, derived_from, memory_of, remember_alias, rewrite_grad, written
+from backstep.recorder.grads import (
+    assigned_data,
+    base_of,
+    derived_from,
+    memory_of,
+    remember_alias,
+    remember_view,
+    rewrite_grad,
+    written,
+)
 from backstep.recorder.nodes import Claimed, claim, claim_one, named_now
 from backstep.recorder.scribe import FORWARD, IN_BACKWARD, IN_FORWARD, IN_UPDATE
 from backstep.recorder.session import Session
@@ -145,7 +154,7 @@ class Call:
     """One call under way: what was there before it ran."""
 
     __slots__ = (
-        "args", "arguments", "autocast", "function", "grad_before", "grad_enabled", "inputs", "key", "kwargs",
+        "args", "arguments", "autocast", "base", "function", "grad_before", "grad_enabled", "inputs", "key", "kwargs",
         "learned", "memory", "parts", "sequence", "tensors",
     )  # fmt: skip
 
@@ -155,6 +164,8 @@ class Call:
     tensors: list[torch.Tensor]
     arguments: tuple[tuple[int, Any], ...]
     inputs: list[Shot]
+    base: tuple[torch.Tensor, Shot] | None
+    """The leaf or its gradient, whole and before the call, of which a view is written to."""
     grad_enabled: bool
     autocast: int
     grad_before: Shot | None
@@ -347,6 +358,7 @@ class Recording(TorchFunctionMode):
                 tensors.leaf(tensor)
             shots.append(camera.shoot(tensor, entry, entry.name_number))
         call.inputs = shots
+        call.base = base_of(session, call) if function.in_place and call.tensors else None
         call.grad_enabled = enabled = is_grad_enabled()
         call.autocast = session.text(autocast())
         call.grad_before = None
@@ -426,6 +438,9 @@ class Recording(TorchFunctionMode):
         if derived is not None or function.aliases:
             for tensor in outputs:
                 remember_alias(session, call, tensor, derived)
+        if function.views:
+            for tensor in outputs:
+                remember_view(session, call, tensor)
         parts = used(call.parts.parts) if call.parts is not None else []
         assert call.learned is not None
         aten = call.learned.aten

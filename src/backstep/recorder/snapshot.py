@@ -318,8 +318,13 @@ def is_leaf(tensor: torch.Tensor) -> bool:
 
 
 def is_leaf_of_graph(tensor: torch.Tensor) -> bool:
-    """Whether a tensor is a leaf that requires grad."""
-    return is_leaf(tensor) and tensor.requires_grad
+    """Whether a tensor is a leaf that requires grad; what views one without grad mode only says that it is."""
+    return is_leaf(tensor) and tensor.requires_grad and not (tensor._is_view() and views_a_graph(tensor))
+
+
+def views_a_graph(tensor: torch.Tensor) -> bool:
+    base = tensor._base
+    return base is not None and base.requires_grad
 
 
 def unreadable(tensor: torch.Tensor) -> str:

@@ -16,7 +16,7 @@ class Entry(weakref.ref[Any]):
 
     __slots__ = (
         "base", "factor", "grad_of", "key", "leaf", "name", "name_number", "number", "origin", "rank", "shot",
-        "shot_epoch", "shot_flow", "trusted",
+        "shot_epoch", "shot_flow", "trusted", "whole",
     )  # fmt: skip
 
     key: int
@@ -30,6 +30,8 @@ class Entry(weakref.ref[Any]):
     """The leaf whose `.grad` this is."""
     base: Entry | None
     """The tensor whose memory this one shares outside the graph (`.data`, `detach()`)."""
+    whole: Entry | None
+    """The leaf, or the `.grad` of one, of which this is a view, of a part or of all of it."""
     origin: Entry | None
     """The leaf from whose `.grad` this was computed without grad mode."""
     factor: float | None
@@ -40,6 +42,11 @@ class Entry(weakref.ref[Any]):
     shot_flow: int
     trusted: bool
     """Whoever writes to the tensor is counted in its version."""
+
+    @property
+    def is_part(self) -> bool:
+        """Whether to write to it is to write to a leaf or to a leaf's gradient."""
+        return self.leaf or self.grad_of is not None or self.whole is not None
 
 
 class Tensors:
@@ -91,7 +98,7 @@ class Tensors:
         entry.name_number = number
         entry.rank = EXPRESSION
         entry.leaf = False
-        entry.grad_of = entry.base = entry.origin = entry.factor = entry.shot = None
+        entry.grad_of = entry.base = entry.whole = entry.origin = entry.factor = entry.shot = None
         self.entries[entry.key] = entry
         return entry
 
