@@ -20,7 +20,7 @@ from tests.view.traces import composite_trace
 
 FOLDER = tempfile.TemporaryDirectory()
 SEEDS = range(60)
-LAWS = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+LAWS = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @functools.cache

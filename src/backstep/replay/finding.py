@@ -20,6 +20,9 @@ def wanted_text(trace: Trace, text: str) -> Wanted:
     text = text.lower()
     strings, leaves, places = _where(trace, text, len(trace.strings), len(trace.leaves))
 
+    if not (strings or leaves or places or any(text in f"{leaf}.grad".lower() for leaf in trace.leaves.values())):
+        return lambda first, end: ()
+
     def is_named(value: ValueRow | None) -> bool:
         if value is None:
             return False
