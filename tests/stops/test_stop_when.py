@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import backstep
+from backstep.replay.cursor import Cursor
 from backstep.stops.search import hits
 from backstep.stops.stop import parse_stop
 from backstep.trace.trace import Trace
@@ -47,6 +48,9 @@ def test_nothing_after_it_is_part_of_the_trace(tmp_path: Path, steps: int) -> No
         assert dicts(stopped, first + 1) == dicts(whole, first + 1)
         assert stopped.header["complete"] and stopped.stopped == "loss < 0.7 held (--stop-when)"
         assert stopped.header["exit"]["status"] == "ok"
+        assert Cursor(stopped, first).step(1) == (
+            "last event recorded: the recording stopped, loss < 0.7 held (--stop-when)"
+        )  # fmt: skip
     told = command("info", tmp_path / "stopped.backstep")
     assert "recording stopped before the script: loss < 0.7 held" in told.stdout
     assert f"{whole.iteration_at(first) + 1} iterations" in told.stdout  # type: ignore[operator]

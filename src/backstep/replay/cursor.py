@@ -74,6 +74,8 @@ class Cursor:
         if direction < 0:
             return "first event recorded"
         status = self.trace.header["exit"]["status"]
+        if self.trace.stopped:
+            return f"last event recorded: the recording stopped, {self.trace.stopped}"
         why = {
             "running": "the script is still running",
             "exception": "the script stopped with an exception",
