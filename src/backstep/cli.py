@@ -330,13 +330,36 @@ def open_(trace: str, at: str | None, **look: Any) -> int:
     with _ranks(trace, patience=PATIENCE if at is None else None) as ranks:
         loaded = ranks[0]
         position = None if at is None else _position(loaded, at)
-        if not (_has_terminal(sys.stdin) and _has_terminal(sys.stdout)):
+        in_a_browser = "TEXTUAL_DRIVER" in os.environ
+        if not in_a_browser and not (_has_terminal(sys.stdin) and _has_terminal(sys.stdout)):
             raise click.UsageError("needs a terminal; backstep show prints a moment", click.get_current_context())
         from backstep.screen import screen
 
         app = screen(loaded, look, position=position, others=ranks[1:])
         app.run()
         return app.return_code or 0
+
+
+@cli.command("serve")
+@click.argument("trace")
+@click.option("--at", "at", metavar="POSITION", help="Start there: N, #N, iN, eN, eNiM, N%, first, last.")
+@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="On 127.0.0.1.")
+@_screen_options
+def serve(trace: str, at: str | None, port: int, **look: Any) -> int:
+    """The screen on a TRACE in a browser on this machine, a process for each tab; needs the extra `serve`."""
+    context = click.get_current_context()
+    with _ranks(trace) as ranks:
+        position = None if at is None else _position(ranks[0], at)
+    try:
+        from backstep.serving import serve
+    except ImportError as error:
+        raise click.UsageError(f"needs textual-serve, the extra 'serve' of backstep ({error})", context) from None
+    asked = {f"--theme={look['theme']}": look["theme"], "--ascii": look["plain"], "--hints": look["hints"]}
+    try:
+        serve(trace, position, [option for option, given in asked.items() if given], port)
+    except OSError as error:
+        raise click.UsageError(f"port {port}: {error.strerror}", context) from None
+    return 0
 
 
 @cli.command()
