@@ -174,6 +174,16 @@ def test_nan_is_told_where_it_comes_into_being(tmp_path: Path) -> None:
         assert anomaly_at(trace, 4) == "NaN comes into being in after"
 
 
+def test_an_infinity_that_the_script_wrote_is_none(tmp_path: Path) -> None:
+    t = HandmadeTrace(tmp_path / "t.backstep")
+    inf = float("inf")
+    t.forward("masked_fill", (), (t.value(t.tensor(), -inf, "mask"),), arguments=((0, -inf),))
+    t.forward("exp", (), (t.value(t.tensor(), inf, "y"),), arguments=((0, 2.0),))
+    t.close()
+    with Trace(tmp_path / "t.backstep") as trace:
+        assert [p for p in range(len(trace)) if anomaly_at(trace, p)] == [1]
+
+
 def test_a_step_without_a_gradient_is_told_once(tmp_path: Path) -> None:
     t = HandmadeTrace(tmp_path / "t.backstep")
     w, grad = t.tensor(), t.tensor()

@@ -14,7 +14,7 @@ from backstep.replay.search import of_rows, search
 from backstep.replay.selection import values_read, values_written
 from backstep.trace.batch import GRAD, KIND_CODE
 from backstep.trace.event import Summary, summarize_number
-from backstep.trace.records import KINDS, Accumulate, EventRow, ValueRow
+from backstep.trace.records import KINDS, Accumulate, EventRow, Forward, ValueRow
 from backstep.trace.trace import Trace
 
 EXPLODING = 100.0
@@ -37,10 +37,15 @@ def anomaly_at(trace: Trace, position: int) -> str | None:
 
 def _what(trace: Trace, position: int, row: EventRow) -> str | None:
     bad = _not_finite(trace, values_written(row))
-    if bad is not None and _not_finite(trace, values_read(row)) is None:
+    if bad is not None and not _is_meant(row) and _not_finite(trace, values_read(row)) is None:
         return f"{bad[1]} comes into being in {bad[0]}"
     out_of_line = _of_gradient(trace, position, row) if isinstance(row, Accumulate) else None
     return out_of_line or _of_step(trace, position)
+
+
+def _is_meant(row: EventRow) -> bool:
+    """Whether the script itself wrote the infinity: a mask is filled with it."""
+    return isinstance(row, Forward) and any(isinstance(v, float) and not math.isfinite(v) for _, v in row.arguments)
 
 
 def _not_finite(trace: Trace, values: Iterable[ValueRow | None]) -> tuple[str, str] | None:
