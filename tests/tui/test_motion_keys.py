@@ -172,6 +172,8 @@ def test_play_stops_at_a_stop(ols: Path) -> None:
         while app.view.playing:
             await asyncio.sleep(0.01)
         assert app.cursor.position == 13
+        assert await pressed(app, pilot, "backspace") == 2
+        assert await pressed(app, pilot, "backspace") == 0
 
     play(ols, (120, 40), act)
 

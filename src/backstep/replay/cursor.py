@@ -55,8 +55,7 @@ class Cursor:
     def _go(self, node: Node) -> str | None:
         """Goes there; a jump longer than one event is remembered."""
         if abs(node.position - self.position) > 1:
-            self._behind = [*self._behind[1 - REMEMBERED :], self.node]
-            self._ahead = []
+            self.remember()
         self._came_from = None
         self.node = node
         return None
@@ -199,6 +198,18 @@ class Cursor:
     def again(self) -> str | None:
         """Makes the jump again that was taken back last."""
         return self._along(self._ahead, self._behind, "no jump was taken back")
+
+    def remember(self) -> None:
+        """One can come back here."""
+        self._behind = [*self._behind[1 - REMEMBERED :], self.node]
+        self._ahead = []
+
+    def unremembered(self, motion: Callable[[], str | None]) -> str | None:
+        """Makes a motion that is one of many, which are not taken back one by one."""
+        behind, ahead = self._behind, self._ahead
+        reason = motion()
+        self._behind, self._ahead = behind, ahead
+        return reason
 
     def _along(self, source: list[Node], other: list[Node], otherwise: str) -> str | None:
         if not source:

@@ -43,6 +43,7 @@ class Playing(Travelling, Stopping):
             self._show("paused")
         elif len(self.trace):
             self._direction = direction
+            self.cursor.remember()
             self._start()
 
     def action_speed(self, change: int) -> None:
@@ -78,10 +79,10 @@ class Playing(Travelling, Stopping):
         """One unit on, but not past the hit of a stop; it ends there, or where there is nothing more."""
         moves = self.cursor.iteration if SPEEDS[self._speed].iterations else self.cursor.step
         direction, before, hit = self._direction, self.cursor.node, self.next_hit(self._direction)
-        super()._move(lambda: moves(direction))
+        super()._move(lambda: self.cursor.unremembered(lambda: moves(direction)))
         if hit is not None and (self.cursor.position - hit[0]) * direction >= 0:
             self._pause()
-            super()._move(lambda: self.cursor.goto(hit[0]))
+            super()._move(lambda: self.cursor.unremembered(lambda: self.cursor.goto(hit[0])))
             self._show(f"{SIGN} {hit[1]}")
         elif self.cursor.node == before:
             self._pause()
