@@ -14,8 +14,8 @@ from hypothesis.extra.numpy import array_shapes
 import backstep
 from backstep.trace.event import Sketch
 from backstep.trace.file import TraceError
+from backstep.trace.payload import Payload
 from backstep.trace.records import PayloadRow, SketchRow, SummaryRow
-from backstep.trace.trace import Payload
 
 
 def sketched(tensor: torch.Tensor) -> tuple[Sketch, Any]:

@@ -71,9 +71,7 @@ def decode_event(trace: Trace, position: int, row: r.EventRow) -> e.Event:
                 edges=decode_edges(trace, position, text[row.op], row.edges),
             )
         case r.BackwardEnd():
-            return e.BackwardEndEvent(
-                kind="backward_end", **common, pass_=row.number, captured=values(row.captured)
-            )
+            return e.BackwardEndEvent(kind="backward_end", **common, pass_=row.number, captured=values(row.captured))
         case r.Accumulate():
             return e.AccumulateEvent(
                 kind="accumulate",
@@ -118,9 +116,7 @@ def decode_event(trace: Trace, position: int, row: r.EventRow) -> e.Event:
         case r.Output():
             return e.OutputEvent(kind="output", **common, stream=row.stream, text=row.text)
         case r.Raised():
-            return e.ExceptionEvent(
-                kind="exception", **common, type=row.name, message=row.message, caught=row.caught
-            )
+            return e.ExceptionEvent(kind="exception", **common, type=row.name, message=row.message, caught=row.caught)
         case r.Note():
             return e.NoteEvent(kind="note", **common, text=row.text)
 
@@ -213,9 +209,7 @@ def decode_edge(trace: Trace, position: int, index: int, edge: r.EdgeRow, formul
         needed=to is not None,
         local=None
         if local is None
-        else e.Local(
-            local.form, local.shape, trace.strings[local.omitted] or None, trace, local.scalar, local.payload
-        ),
+        else e.Local(local.form, local.shape, trace.strings[local.omitted] or None, trace, local.scalar, local.payload),
         downstream=None if edge.downstream is None else decode_value(trace, edge.downstream),
         formula=formula,
         why=trace.strings[edge.why] or missing(name, local, formula),

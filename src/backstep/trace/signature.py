@@ -79,3 +79,25 @@ def bind(schema: str, tensors: Sequence[Any], arguments: Sequence[tuple[str | No
         elif not parameter.is_optional and parameter.default is None:
             return None
     return None if left or plain else bound
+
+
+@dataclass(frozen=True, slots=True)
+class Derivative:
+    """PyTorch's own derivative of a kind of node: the op's schema, and for each of its arguments that has one its
+    name and the formula."""
+
+    schema: str
+    formulas: tuple[tuple[str, str], ...]
+
+    def of_edge(self, edge: int, edges: int) -> tuple[str, str, int] | None:
+        """The argument and the formula of one of a node's edges, and which tensor of a list it is, else 0.
+
+        The tensors of a list have an edge each and one formula in common.
+        """
+        lists = {parameter.name for parameter in parameters(self.schema) if parameter.is_list}
+        others = len(self.formulas) - 1
+        per_edge: list[tuple[str, str, int]] = []
+        for argument, formula in self.formulas:
+            count = max(0, edges - others) if argument in lists else 1
+            per_edge += [(argument, formula, index) for index in range(count)]
+        return per_edge[edge] if len(per_edge) == edges else None
