@@ -107,7 +107,7 @@ class TraceWriter:
     ) -> None:
         """Adds a batch, the payloads that its events need (`(id, count, offsets, data)`) and the header's changes."""
         if not os.fstat(self.lock).st_nlink:
-            raise FileNotFoundError(f"{self.path} was removed")
+            raise FileNotFoundError(f"{self.path.name} was removed")
         with self._transaction():
             if payloads is not None:
                 self._connection.execute("INSERT INTO payloads VALUES (?, ?, ?, ?)", payloads)
