@@ -1,17 +1,16 @@
-"""What the app answers when one asks what is wrong: the findings of `backstep check`, found in a thread of its own so
-that the screen never waits, as a page and as marks on the timeline."""
+"""What the app answers when one asks what is wrong: the findings of `backstep check`, found in a process of their own
+so that the screen never waits, as a page and as marks on the timeline."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
+from subprocess import DEVNULL, PIPE, Popen
 from typing import TYPE_CHECKING
 
 from rich.segment import Segment
 
-from backstep.trace.file import DAMAGE, TraceError
 from backstep.trace.trace import Trace
 from backstep.tui.explaining import Explaining
 from backstep.tui.overlay import Overlay
@@ -29,13 +28,22 @@ MARKED = {"error": "✗", "warning": "!"}
 """What is marked on the timeline, the gravest first; a note is not."""
 
 
-def judged(trace: Trace, others: Sequence[Trace]) -> Report:
-    """What the rules say that are selected here. They are loaded only now: the first screen does not wait for them."""
-    from backstep.diagnose.check import check
-    from backstep.diagnose.rules import RULES
-    from backstep.diagnose.selection import selection_of
+async def judged(traces: Sequence[Trace]) -> Report:
+    """What the rules say of a trace and the other ranks'; ValueError for why they cannot look.
 
-    return check(trace, selection_of((), (), [Path.cwd()], [rule.name for rule in RULES]), others)
+    They are loaded only now, and in a process of their own: the screen shares neither its start nor its time with them.
+    """
+    from backstep.diagnose.apart import command, read
+
+    process = Popen(command([one.path for one in traces]), stdin=DEVNULL, stdout=PIPE, stderr=PIPE)
+    try:
+        said, wrong = await asyncio.to_thread(process.communicate)
+    except asyncio.CancelledError:
+        process.kill()
+        raise
+    if process.returncode:
+        raise ValueError(wrong.decode(errors="replace").strip().rpartition("\n")[2] or "no answer")
+    return read(said)
 
 
 class Judging(Explaining):
@@ -62,8 +70,8 @@ class Judging(Explaining):
     async def _judge(self, trace: Trace, count: int) -> None:
         report, why = None, ""
         try:
-            report = await asyncio.to_thread(judged, trace, [rank for rank in self.ranks if rank is not trace])
-        except (ValueError, TraceError, *DAMAGE) as error:  # a selection that names no rule is a ValueError
+            report = await judged([trace, *(rank for rank in self.ranks if rank is not trace)])
+        except (ValueError, OSError) as error:
             why = str(error)
         self._judged = (trace, count, report, why)
         self._mark(report)
