@@ -1,4 +1,17 @@
-"""backstep: see backpropagation happen. Importing this loads neither torch nor textual.
+"""See backpropagation happen: record a block of PyTorch, read what happened.
+
+    with backstep.record("run.backstep") as recording:      # options: help(backstep.record)
+        train()
+
+    trace = recording.trace                                 # or, later and without torch: backstep.load("run.backstep")
+    trace.events                                            # everything that happened, in order
+    trace.find(kind="accumulate", tensor="fc1.weight")      # some of it
+    trace.tensor("fc1.weight").grad_history()               # every .grad that it had, and what wrote it
+    trace.iterations[3].backward_passes[0].nodes            # the training, taken apart
+    trace.loss                                              # the curve
+
+Each of them prints as a line or a few; in a notebook a trace shows itself as a page to step through.
+`backstep.assertions` asserts on a trace in a test. Importing this loads neither torch nor textual.
 
 PYTEST_DONT_REWRITE: under `backstep run -m pytest` this is imported before pytest, which would warn of it.
 """
@@ -15,6 +28,10 @@ if TYPE_CHECKING:
     from backstep.trace.trace import Trace, load
 
 __all__ = ["Omitted", "Trace", "TraceError", "load", "record", "tui"]
+
+
+def __dir__() -> list[str]:
+    return [*__all__, *(name for name in globals() if name.startswith("__"))]
 
 
 def __getattr__(name: str) -> Any:

@@ -7,6 +7,7 @@ import linecache
 import sys
 import types
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -56,4 +57,36 @@ def test_a_cell_has_its_source_and_its_name(monkeypatch: pytest.MonkeyPatch) -> 
     assert list(trace.leaves.values()) == ["w"] and len(trace.iterations) == 3
     event = next(trace.find(kind="backward_start"))
     assert (event.source.file, event.source.line, event.source.code) == ("In[7]", 5, "loss.backward()")
-    assert trace.sources == {"In[7]": CELL}
+    assert trace.sources == {"In[7]": CELL} and trace.header["script"] == "In[7]"
+
+
+TIMED = """\
+with backstep.record() as recording:
+    w = torch.tensor(1.0, requires_grad=True)
+    loss = (w * 2) ** 2
+    loss.backward()
+"""
+
+MAGIC = """\
+def time(expr, names):
+    code = compile(expr, "<timed exec>", "exec")
+    exec(code, names)
+"""
+
+
+def test_a_timed_cell_has_its_source_and_code_of_another_one_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`%%time` compiles the text of the cell itself; it is only in the frame of the magic."""
+    module = types.ModuleType("IPython")
+    module.get_ipython = lambda: types.SimpleNamespace(execution_count=4)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "IPython", module)
+    magic: dict[str, Any] = {}
+    exec(MAGIC, magic)
+    names: dict[str, Any] = {"torch": torch, "backstep": backstep}
+    magic["time"]("def double(x):\n\n\n    return x * 2\n", names)
+    magic["time"](TIMED.replace("w * 2", "double(w)"), names)
+    trace = names["recording"].trace
+    assert list(trace.leaves.values()) == ["w"] and trace.header["script"] == "<timed exec>"
+    power = next(trace.find(op="pow"))
+    assert (power.source.file, power.source.line, power.source.code) == ("<timed In[4]>", 3, "(double(w)) ** 2")
+    doubled = next(trace.find(op="mul"))
+    assert (doubled.source.line, doubled.source.code) == (4, ""), "what is not known is not made up"

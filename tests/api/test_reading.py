@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import doctest
 import math
+import pydoc
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,20 @@ def test_reprs_are_a_line_and_say_what_matters(run: Run) -> None:
         assert "\n" not in repr(thing) and len(repr(thing)) < 400 and repr(thing).isprintable()
     history = repr(trace.tensor("weight").grad_history())
     assert history.startswith("<History of weight.grad, ") and history.count("\n") <= 7
+
+
+def test_the_package_says_what_is_in_it() -> None:
+    assert [name for name in dir(backstep) if not name.startswith("_")] == sorted(backstep.__all__)
+    told = pydoc.render_doc(backstep, renderer=pydoc.plaintext)
+    assert "trace.find(kind=" in told and "record(path: 'str | os.PathLike[str] | None' = None" in told
+
+
+def test_a_recording_says_how_far_it_is() -> None:
+    recording = backstep.record()
+    assert repr(recording) == "<Recording into recording.backstep: not begun>"
+    with recording:
+        assert repr(recording).endswith(": recording>")
+    assert repr(recording).endswith(": finished>")
 
 
 def test_a_hostile_name_does_nothing_in_a_repr() -> None:

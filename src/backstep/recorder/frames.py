@@ -200,7 +200,7 @@ class Frames:
             return HIDDEN
         libraries = any(path.startswith(folder) for folder in LIBRARIES) or f"{os.sep}site-packages{os.sep}" in path
         if filename.startswith("<"):
-            return SCRIPT if filename.startswith(("<stdin>", "<string>", "<ipython", "<timed exec>")) else LIBRARY
+            return SCRIPT if filename.startswith(("<stdin>", "<string>", "<ipython", cells.TIMED)) else LIBRARY
         return SCRIPT if path.startswith(self._folder) and not libraries else LIBRARY
 
     @staticmethod
@@ -213,13 +213,14 @@ class Frames:
         site = self._sites.get(key)
         if site is None:
             self.kind(code)  # which keeps it alive
-            site = self._sites[key] = find_site(self._file(code.co_filename), code, lasti)
+            site = self._sites[key] = find_site(self._file(code), code, lasti)
         return site
 
-    def _file(self, path: str) -> SourceFile:
+    def _file(self, code: CodeType) -> SourceFile:
+        path, text = cells.timed(code) or (code.co_filename, None)
         file = self._files.get(path)
         if file is None:
-            file = self._files[path] = SourceFile.read(path, self._shown(path))
+            file = self._files[path] = SourceFile.read(path, self._shown(path), text)
             self._read_file(file)
         return file
 

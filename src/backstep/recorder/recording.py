@@ -69,14 +69,16 @@ class Recording:
 
         warn_if_untried(str(torch.__version__))
 
+        from backstep.recorder import cells
         from backstep.recorder.install import install_torch
         from backstep.recorder.session import Session
         from backstep.recorder.streams import Streams
 
         frame = sys._getframe(2)
         script = frame.f_code.co_filename
+        shown = cells.name_of(script) or os.path.basename(script)
         writer = create(self.path, force=self._force)
-        writer.write_header(header_of(os.path.basename(script), sys.argv[1:], self._options, str(torch.__version__)))
+        writer.write_header(header_of(shown, sys.argv[1:], self._options, str(torch.__version__)))
         folder = os.path.dirname(os.path.abspath(script)) if not script.startswith("<") else os.getcwd()
         self._session = Session(writer, self._options, folder)
         session = weakref.ref(self._session)
@@ -104,6 +106,10 @@ class Recording:
             self._session.ended_by(error)
         self._session.finish({"exit": exit_of(error)})
         self._last = self._session.scribe.position - 1
+
+    def __repr__(self) -> str:
+        state = "not begun" if self._session is None else "recording" if self in _current else "finished"
+        return f"<Recording into {self.path.name}: {state}>"
 
     @property
     def trace(self) -> Trace:

@@ -80,16 +80,16 @@ class SourceFile:
     """The loops around some site, one tuple for all sites of one body."""
 
     @classmethod
-    def read(cls, path: str, shown: str) -> SourceFile:
+    def read(cls, path: str, shown: str, text: str | None = None) -> SourceFile:
         """Reads and parses; a file without source, or that does not parse, has positions but no texts."""
-        try:
-            with tokenize.open(path) as stream:
-                text = stream.read()
-        except (OSError, SyntaxError, UnicodeDecodeError):
-            kept = cells.text_of(path)
-            if kept is None:
-                return cls(path, shown, [])
-            text = kept
+        if text is None:
+            try:
+                with tokenize.open(path) as stream:
+                    text = stream.read()
+            except (OSError, SyntaxError, UnicodeDecodeError):
+                text = cells.text_of(path)
+        if text is None:
+            return cls(path, shown, [])
         file = cls(path, shown, text.splitlines())
         with contextlib.suppress(SyntaxError, ValueError, RecursionError, SystemError):
             file._index(ast.parse(text))
