@@ -16,7 +16,7 @@ from backstep.trace import records
 from backstep.trace.trace import load
 from backstep.tui import App
 from backstep.tui.keys import GROUPS, KEYS
-from backstep.tui.regions import Box, regions
+from backstep.tui.regions import VIEWS, Box, regions
 from tests.handmade import HandmadeTrace, ols_trace
 
 SIZES = ((80, 24), (120, 40), (200, 60))
@@ -186,7 +186,7 @@ def test_help_is_one_page_and_q_closes_it_first(ols: Path, size: tuple[int, int]
 
 def test_output_is_what_had_been_printed_by_then(ols: Path) -> None:
     async def act(app: App, pilot: Any) -> None:
-        await pilot.press("6")
+        await pilot.press("7")
         await pilot.pause()
         assert "nothing printed by now" in screen(app)
         await pilot.press("e", "e")
@@ -244,9 +244,10 @@ def test_no_torch_is_loaded(ols: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [*SIZES, (60, 20), (50, 18), (40, 12), (111, 29), (171, 45)])
-@pytest.mark.parametrize("events", [False, True])
-def test_regions_fill_the_screen_without_overlap(size: tuple[int, int], events: bool) -> None:
-    boxes = regions(*size, events=events)
+@pytest.mark.parametrize("instead", ["graph", "events", "loss"])
+@pytest.mark.parametrize("view", VIEWS)
+def test_regions_fill_the_screen_without_overlap(size: tuple[int, int], view: str, instead: str) -> None:
+    boxes = regions(*size, view=view, instead=instead)
     cells: set[tuple[int, int]] = set()
     for box in boxes.values():
         assert box.width > 0 and box.height > 0
@@ -258,7 +259,7 @@ def test_regions_fill_the_screen_without_overlap(size: tuple[int, int], events: 
 
 
 def test_tensors_get_more_rows_than_their_heads_and_the_chain_rule_keeps_the_most() -> None:
-    for size, rows in (((120, 40), 7), ((200, 60), 20)):
+    for size, rows in (((120, 40), 7), ((200, 60), 18)):
         boxes = regions(*size)
         assert boxes["tensors"].height - 2 >= rows
         assert boxes["chain"].height > 10
@@ -267,7 +268,9 @@ def test_tensors_get_more_rows_than_their_heads_and_the_chain_rule_keeps_the_mos
 def test_every_pane_is_there_from_medium_on_and_none_below_the_smallest() -> None:
     for size in ((120, 40), (200, 60)):
         assert {"source", "graph", "chain", "tensors", "events"} <= regions(*size).keys()
-    assert "events" in regions(80, 24, events=True) and "graph" not in regions(80, 24, events=True)
+    assert "loss" in regions(200, 60) and "loss" in regions(120, 40, instead="loss")
+    for other in ("events", "loss"):
+        assert other in regions(80, 24, instead=other) and "graph" not in regions(80, 24, instead=other)
     assert regions(39, 12) == {} == regions(40, 11)
     assert regions(80, 24, zoomed="chain")["chain"] == Box(0, 4, 80, 19)
 

@@ -123,7 +123,7 @@ def test_how_a_run_ended_is_said_at_once(tmp_path: Path) -> None:
     t.close("exception", 1, "ValueError: no")
     told, grave = announcement(Trace(tmp_path / "t"), Look(), SECTIONS)
     assert told.startswith("✗ the script stopped after event #1: ValueError: no (t.py:2)") and grave
-    assert told.endswith("F: what is wrong, 6: traceback")
+    assert told.endswith("F: what is wrong, 7: traceback")
 
 
 def test_what_is_missing_is_said_at_once(tmp_path: Path, ols: Path) -> None:

@@ -109,3 +109,16 @@ def test_the_wheel_is_an_iteration_over_the_timeline_and_an_event_elsewhere(ols:
         assert app.cursor.position == before + 1
 
     play(ols, act, position=3)
+
+
+def test_an_iteration_can_be_pointed_at_in_the_loss(ols: Trace) -> None:
+    async def act(app: App, pilot: Any) -> None:
+        await pilot.press("6")
+        await pilot.pause()
+        title = next(y for y, line in enumerate(app.lines_drawn()) if "6 Loss" in line)
+        for x, iteration in ((118, len(app.trace.iterations) - 1), (0, 0)):
+            await pilot.click(offset=(x if x else app.lines_drawn()[title].index("6 Loss") + 1, title + 3))
+            await pilot.pause()
+            assert app.trace.iteration_at(app.cursor.position) == iteration
+
+    play(ols, act, position=16)

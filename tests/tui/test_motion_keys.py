@@ -52,7 +52,7 @@ def test_writes_uses_and_selection(ols: Path) -> None:
         assert await pressed(app, pilot, "enter", "w") == 26
         await pressed(app, pilot, "escape")
         assert app.view.selected is None and "is followed" not in screen(app)
-        await pressed(app, pilot, "6", "escape", "end", "u")
+        await pressed(app, pilot, "7", "escape", "end", "u")
         assert "select one in Tensors" in screen(app)
 
     play(ols, (120, 40), act, position=3)

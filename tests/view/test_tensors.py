@@ -30,17 +30,18 @@ def nth(trace: Trace, kind: str, number: int = 0) -> int:
 
 
 def test_the_columns_have_names(ols: Trace) -> None:
-    assert lines(ols, 0)[0] == "name value change grad state last write"
+    assert lines(ols, 0)[0] == "name value change grad state last write moved"
+    assert lines(ols, 0, 140)[0].endswith("moved mean std min max")
 
 
 def test_a_gradient_that_just_arrived_is_marked(ols: Trace) -> None:
     at = nth(ols, "accumulate", 1)
-    assert lines(ols, at)[1] == f"▸ w 1.02 +0.02 * -1.96 ✓ fresh #{at}"
+    assert lines(ols, at)[1] == f"▸ w 1.02 +0.02 * -1.96 ✓ fresh #{at} 2%"
 
 
 def test_a_weight_that_just_moved_is_marked(ols: Trace) -> None:
     at = nth(ols, "update", 1)
-    assert lines(ols, at)[1] == f"▸ w 1.04 * +0.0196 -1.96 ✓ fresh #{at}"
+    assert lines(ols, at)[1] == f"▸ w 1.04 * +0.0196 -1.96 ✓ fresh #{at} 1.9%"
 
 
 def test_a_zeroed_gradient_and_one_that_never_was(ols: Trace) -> None:
@@ -101,7 +102,7 @@ def deep(tmp_path_factory: pytest.TempPathFactory) -> Trace:
 def test_nothing_is_cut_where_there_is_room(ols: Trace, width: int) -> None:
     for position in range(len(ols)):
         assert not any("…" in line for line in lines(ols, position, width))
-    assert lines(ols, 0, width)[0].endswith("last write")
+    assert lines(ols, 0, width)[0].endswith("last write" if width < 90 else "last write moved")
 
 
 def test_the_current_row_is_lit_to_its_end(ols: Trace) -> None:
@@ -111,7 +112,7 @@ def test_the_current_row_is_lit_to_its_end(ols: Trace) -> None:
 
 def test_whole_columns_go_before_numbers_are_cut(deep: Trace) -> None:
     last = len(deep) - 1
-    assert lines(deep, last, 120)[0] == "name value change grad state last write"
+    assert lines(deep, last, 120)[0] == "name value change grad state last write moved"
     assert lines(deep, last, 84)[0] == "name value grad state last write"
     assert lines(deep, last, 74)[0] == "name value grad state"
     for width in (74, 84, 120):

@@ -14,8 +14,12 @@ import numpy as np
 from backstep.replay.runs import runs_of
 from backstep.trace.batch import GRAD, KIND_CODE, VALUE
 from backstep.trace.event import BackwardEvent, Event, ForwardEvent, Source, Value
+from backstep.trace.memo import per_trace
 from backstep.trace.records import PHASES
 from backstep.trace.trace import Trace
+
+LOOKED_AT = 1 << 14
+"""Events from the start of a run by which it is told how many passes its gradients collect."""
 
 
 class GradKind(Enum):
@@ -30,11 +34,13 @@ class GradKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class GradState:
-    """`count` backward passes have been added since it was empty; `since` is the position of the last write."""
+    """`count` backward passes have been added since it was empty; `since` is the position of the last write.
+    `usual`: this script collects that many before it empties the gradient again."""
 
     kind: GradKind
     count: int = 0
     since: int | None = None
+    usual: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +149,9 @@ class Moment:
         used = update is not None and update > last and trace.kind_at(update) == KIND_CODE["update"]
         if used and trace.iteration_at(self.position) != trace.iteration_at(last):
             return GradState(GradKind.STALE, count, last)
-        return GradState(GradKind.SUM if count > 1 else GradKind.FRESH, count, last)
+        if count < 2:
+            return GradState(GradKind.FRESH, count, last)
+        return GradState(GradKind.SUM, count, last, usual=count <= passes_collected(trace, leaf))
 
     def _passes_since_empty(self, leaf: int) -> int:
         """Accumulations since the last zeroing: counted in the columns, from here back; no event is decoded."""
@@ -156,6 +164,24 @@ class Moment:
                 since = kinds[emptied[-1] + 1 :] if len(emptied) else kinds
                 return int((since == KIND_CODE["accumulate"]).sum())
             looked *= 8
+
+
+def passes_collected(trace: Trace, leaf: int) -> int:
+    """How many backward passes are most often added to the leaf's gradient before it is emptied; 0 if it never is.
+
+    Told by the first times, so that the answer is the same for every moment.
+    """
+    return _passes_collected(trace, leaf, min(len(trace), LOOKED_AT))
+
+
+@per_trace(4096)
+def _passes_collected(trace: Trace, leaf: int, events: int) -> int:
+    positions = trace.facts.latest(leaf, GRAD, events - 1, events)
+    kinds = trace.columns["kind"][positions]
+    emptied = np.flatnonzero(kinds == KIND_CODE["zero_grad"])
+    added = np.concatenate([[0], np.cumsum(kinds == KIND_CODE["accumulate"])])
+    counts = np.diff(added[emptied], prepend=0)
+    return int(np.bincount(counts[counts > 0]).argmax()) if (counts > 0).any() else 0
 
 
 def iteration_span(trace: Trace, position: int) -> tuple[int, int]:

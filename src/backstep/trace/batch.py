@@ -125,6 +125,7 @@ class BatchBuilder:
         self.optimizers: list[tuple[int, int, int, tuple[int, ...]]] = []
         self.steps: list[tuple[int, int, int]] = []
         self.derivatives: list[tuple[int, int, tuple[tuple[int, int], ...]]] = []
+        self.updates: list[tuple[int, float | None, float]] = []
         self.position = 0
         self._batch = 0
         self._begin()
@@ -207,7 +208,7 @@ class BatchBuilder:
         """Writes what was collected, with these changes of the header, as one transaction; None if nothing was."""
         collected = (
             self.contexts, self.context_values, self.leaves, self.names, self.grads, self.losses, self.optimizers,
-            self.steps, self.derivatives,
+            self.steps, self.derivatives, self.updates,
         )  # fmt: skip
         interned = (self.strings.take(), self.metas.take(), self.sites.take(), self.places.take())
         tables = Tables(*interned, *map(tuple, collected))  # type: ignore[arg-type]
@@ -239,8 +240,8 @@ class BatchBuilder:
         return flushed
 
 
-def remember(table: OrderedDict[Any, int], key: Hashable, number: int) -> None:
+def remember(table: OrderedDict[Any, T], key: Hashable, thing: T) -> None:
     """Puts it in a table that forgets its oldest."""
-    table[key] = number
+    table[key] = thing
     if len(table) > REMEMBERED_PAYLOADS:
         table.popitem(last=False)

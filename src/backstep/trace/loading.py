@@ -21,7 +21,6 @@ from backstep.trace.facts import FactIndex
 from backstep.trace.file import Batch, TraceError, TraceReader
 from backstep.trace.holes import Holes
 from backstep.trace.iterations import Iterations
-from backstep.trace.losses import Losses
 from backstep.trace.optimizer import Optimizer
 from backstep.trace.records import (
     KINDS,
@@ -34,6 +33,7 @@ from backstep.trace.records import (
     SiteRow,
     Tables,
 )
+from backstep.trace.series import Series
 from backstep.trace.signature import Derivative
 
 STARTS, ENDS, ACCUMULATES, UPDATES, RAISES = (
@@ -105,8 +105,12 @@ class Loading:
         self._leaf_numbers: dict[int, str] = {}
         self._names: dict[int, int] = {}
         self.grads: dict[int, int] = {}
-        self.losses = Losses()
+        self.losses = Series()
         """(position, value) of each backward pass from a scalar root."""
+        self.rates = Series()
+        """(position, learning rate) of each row of updates, where one is known."""
+        self.norms = Series()
+        """(position, norm of all the gradients) of each row of updates."""
         self.optimizers: dict[int, Optimizer] = {}
         self.steps: list[tuple[int, int]] = []
         """(position of the event after it, optimizer) of each step of an optimizer."""
@@ -302,6 +306,12 @@ class Loading:
             position = self._holes.read(recorded)
             if position >= 0:
                 self.losses.append(position, loss)
+        for recorded, rate, norm in tables.updates:
+            position = self._holes.read(recorded)
+            if position >= 0:
+                self.norms.append(position, norm)
+                if rate is not None:
+                    self.rates.append(position, rate)
 
     def _take_columns(self, columns: Columns) -> None:
         """Takes in what the columns of a batch tell; ValueError where they point to nothing."""

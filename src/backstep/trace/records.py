@@ -302,3 +302,5 @@ class Tables(Row, frozen=True):
     derivatives: tuple[tuple[int, int, tuple[tuple[int, int], ...]], ...] = ()
     """(node's name, schema, (argument, formula) ...) of each kind of node that ran: PyTorch's own formula for each
     argument that has one."""
+    updates: tuple[tuple[int, float | None, float], ...] = ()
+    """(position of the first, its learning rate, norm of all their gradients) of updates that follow one another."""

@@ -30,7 +30,7 @@ from backstep.tui.pinning import Pinning
 from backstep.tui.playing import Playing
 from backstep.tui.pointing import Pointing
 from backstep.tui.prompting import Prompting
-from backstep.tui.regions import PANES, regions
+from backstep.tui.regions import PANES, VIEWS, regions
 from backstep.tui.stopping import LISTED, Stopping
 from backstep.tui.taking_along import TakingAlong
 from backstep.view.ascii import ascii_row
@@ -68,7 +68,7 @@ class App(Playing, Stopping, Pinning, Prompting, Picturing, Judging, Looking, Po
         theme = THEMES[self.look.settings.theme]
         self.palette = without_colours(theme) if self.no_color or self.look.ascii else theme
         self.cursor = Cursor(trace, opening_position(trace, live) if position is None else position)
-        self.view = View(lecture=lecture)
+        self.view = View(layout="lecture" if lecture else "debug")
         self.pin(None if pinned is None else Moment(*pinned))
         self._live_run = live
         self._asking = False
@@ -161,24 +161,25 @@ class App(Playing, Stopping, Pinning, Prompting, Picturing, Judging, Looking, Po
     # panes and pages
 
     def action_focus_pane(self, pane: str) -> None:
-        swapped = pane == "events" or (self.view.events and pane != "graph")
-        self.view = replace(self.view, focus=pane, events=swapped)
-        shown = regions(*self.size, events=swapped, lecture=self.view.lecture)
+        instead = pane if pane in ("graph", "events", "loss") else self.view.instead
+        self.view = replace(self.view, focus=pane, instead=instead)
+        shown = regions(*self.size, view=self.view.layout, instead=instead)
         if shown and pane not in shown and not self.view.zoomed:
             self._show("no room for that pane here: z shows it alone")
             return
         self._show()
 
     def action_focus_next_pane(self, direction: int) -> None:
-        there = regions(*self.size, events=self.view.events, lecture=self.view.lecture)
+        there = regions(*self.size, view=self.view.layout, instead=self.view.instead)
         shown = [pane for pane in PANES if pane in there] or list(PANES)
         index = shown.index(self.view.focus) if self.view.focus in shown else -1
         self.action_focus_pane(shown[(index + direction) % len(shown)])
 
     def action_view(self) -> None:
-        """Debug, or Lecture: the graph and the chain rule over the whole width."""
-        self.view = replace(self.view, lecture=not self.view.lecture)
-        self._show()
+        """Debug, then Lecture, which has graph and chain rule over the width, then Data: tensors and events."""
+        following = VIEWS[(VIEWS.index(self.view.layout) + 1) % len(VIEWS)]
+        self.view = replace(self.view, layout=following)
+        self._show(f"{following.capitalize()} view")
 
     def action_graph(self) -> None:
         """A small graph as boxes, or as a spine as every other."""

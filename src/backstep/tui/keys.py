@@ -136,19 +136,20 @@ SECTIONS = (
             _group("what is wrong: findings", ("findings", "F", "findings")),
             _group("pin this moment; swap", ("diff.pin", "d", "pin"), ("diff.swap", "D", "swap")),
             _group("stop here; all stops", ("stop.set", "b", "stop"), ("stop.list", "B", "stops")),
-            _group("what was printed by now", ("view.output", "6", "output"), word="output"),
+            _group("what was printed by now", ("view.output", "7", "output"), word="output"),
         ),
     ),
     Section(
         "Look",
         (
             _group(
-                "pane: Source to Events",
+                "pane: Source to Loss",
                 ("focus.1", "1", "focus_pane('source')"),
                 ("focus.2", "2", "focus_pane('graph')"),
                 ("focus.3", "3", "focus_pane('chain')"),
                 ("focus.4", "4", "focus_pane('tensors')"),
                 ("focus.5", "5", "focus_pane('events')"),
+                ("focus.6", "6", "focus_pane('loss')"),
                 word="pane",
             ),
             _group(
@@ -156,7 +157,7 @@ SECTIONS = (
                 ("focus.next", "tab", "focus_next_pane(1)"),
                 ("focus.previous", "shift+tab", "focus_next_pane(-1)"),
             ),
-            _group("pane alone; Lecture", ("view.zoom", "z", "zoom"), ("view.next", "v", "view"), word="zoom, view"),
+            _group("pane alone; next view", ("view.zoom", "z", "zoom"), ("view.next", "v", "view"), word="zoom, view"),
             _group(
                 "graph: boxes; unfold; fold",
                 ("view.graph", "G", "graph"),

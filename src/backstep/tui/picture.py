@@ -13,7 +13,7 @@ from backstep.replay.selection import Selection
 from backstep.replay.tree import Scope
 from backstep.tui.prompt import Prompt, prompt_row
 from backstep.tui.regions import Box, regions
-from backstep.view import beside, chain, events, graph, header, hints, source, tensors, timeline, whole
+from backstep.view import beside, chain, events, graph, header, hints, loss, source, tensors, timeline, whole
 from backstep.view.marks import Marks
 from backstep.view.rows import Row, fill_rows, fit, join, safe
 from backstep.view.theme import Theme
@@ -24,6 +24,7 @@ BODIES: dict[str, ModuleType] = {
     "chain": chain,
     "tensors": tensors,
     "events": events,
+    "loss": loss,
 }
 
 
@@ -33,7 +34,8 @@ class View:
 
     focus: str = "chain"
     zoomed: bool = False
-    events: bool = False
+    instead: str = "graph"
+    """Which pane stands in Graph's place where there is no room for both."""
     spine: bool = False
     fold: int | None = None
     """How often the graph is unfolded, if that was asked for."""
@@ -41,7 +43,8 @@ class View:
     """The words that an event must have to be listed."""
     future: bool | None = None
     """Whether Events tells what is still to come, if that was asked for."""
-    lecture: bool = False
+    layout: str = "debug"
+    """One of `VIEWS`."""
     marks: tuple[Marks, ...] = ()
     stops: frozenset[tuple[str, int]] = frozenset()
     """The lines, by their files, that have a stop."""
@@ -76,7 +79,9 @@ def picture(moment: Moment, width: int, height: int, view: View, theme: Theme) -
 def boxes_of(width: int, height: int, view: View) -> dict[str, Box]:
     """Where each pane stands in this view."""
     zoomed = view.focus if view.zoomed else None
-    return regions(width, height, events=view.events, zoomed=zoomed, lecture=view.lecture, hint=bool(view.hint))
+    return regions(
+        width, height, view=view.layout, instead=view.instead, zoomed=zoomed, hint=bool(view.hint)
+    )  # fmt: skip
 
 
 def pane(name: str, moment: Moment, box: Box, view: View, theme: Theme) -> list[Row]:

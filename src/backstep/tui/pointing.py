@@ -10,7 +10,7 @@ from backstep.tui.canvas import Canvas
 from backstep.tui.paging import Paging
 from backstep.tui.picture import View, boxes_of
 from backstep.tui.regions import Box
-from backstep.view import timeline
+from backstep.view import loss, timeline
 from backstep.view.rows import tag_at
 
 GUTTER = 4
@@ -60,6 +60,8 @@ class Pointing(Paging):
             self._point_at_tensor(tag, event.chain > 1)
         elif "line" in tag and event.screen_x - box.x < GUTTER:
             self.switch_line(str(tag["file"]), int(tag["line"]))
+        elif pane == "loss" and event.screen_y > box.y:
+            self._seek(loss.position_at(self.cursor.moment(), box.width, event.screen_x - box.x))
         elif "seek" in tag and int(tag["seek"]) >= 0:
             self._seek(int(tag["seek"]))
 

@@ -14,19 +14,22 @@ class Box(NamedTuple):
     height: int
 
 
-PANES = ("source", "graph", "chain", "tensors", "events")
+PANES = ("source", "graph", "chain", "tensors", "events", "loss")
+VIEWS = ("debug", "lecture", "data")
+"""What is shown beside what: everything; graph and chain rule for a projector; tensors and events."""
 SMALLEST = (40, 12)
 HINTED = 18
 """Rows of a screen that has one for a hint."""
 
 
 def regions(
-    width: int, height: int, *, events: bool = False, zoomed: str | None = None, lecture: bool = False,
+    width: int, height: int, *, view: str = "debug", instead: str = "graph", zoomed: str | None = None,
     hint: bool = False,
 ) -> dict[str, Box]:  # fmt: skip
-    """The boxes of the Debug view, or of the Lecture view, which has the graph and the chain rule over its width.
+    """The boxes of a view; where there is little room every view is a small Debug.
 
-    `events` puts Events in Graph's place where there is no room for both; `hint` asks for a row under the timeline.
+    `instead` names who stands in Graph's place where there is no room for both: Graph itself, Events or Loss; `hint`
+    asks for a row under the timeline.
     """
     if width < SMALLEST[0] or height < SMALLEST[1]:
         return {}
@@ -43,15 +46,17 @@ def regions(
     body = Box(0, top, width, height - top - 1)
     if zoomed is not None:
         return {**boxes, zoomed: body}
-    if lecture and width >= 60 and height >= 20:
+    if width < 60 or height < 20:
+        return {**boxes, **_smallest(body, "source" if instead == "graph" else instead)}
+    if view == "lecture":
         return {**boxes, **_lecture(body)}
+    if view == "data":
+        return {**boxes, **(_wide_data(body) if wide(width, height) else _data(body))}
     if wide(width, height):
         return {**boxes, **_wide(body)}
     if medium(width, height):
-        return {**boxes, **_medium(body)}
-    if width >= 60 and height >= 20:
-        return {**boxes, **_small(body, "events" if events else "graph")}
-    return {**boxes, **_smallest(body, events)}
+        return {**boxes, **_medium(body, "loss" if instead == "loss" else "graph")}
+    return {**boxes, **_small(body, instead)}
 
 
 def medium(width: int, height: int) -> bool:
@@ -77,6 +82,29 @@ def _lecture(body: Box) -> dict[str, Box]:
     }
 
 
+def _data(body: Box) -> dict[str, Box]:
+    """For who follows numbers: the table of tensors over the width, events and what the current one does below."""
+    upper = body.height * 55 // 100
+    left = body.width * 45 // 100
+    below = body.y + upper
+    return {
+        "tensors": Box(0, body.y, body.width, upper),
+        "events": Box(0, below, left, body.height - upper),
+        "chain": Box(left + 1, below, body.width - left - 1, body.height - upper),
+    }
+
+
+def _wide_data(body: Box) -> dict[str, Box]:
+    left = body.width * 55 // 100
+    upper = body.height * 55 // 100
+    right = body.width - left - 1
+    return {
+        "tensors": Box(0, body.y, left, body.height),
+        "events": Box(left + 1, body.y, right, upper),
+        "chain": Box(left + 1, body.y + upper, right, body.height - upper),
+    }
+
+
 def _small(body: Box, second: str) -> dict[str, Box]:
     tensors = max(3, min(4, body.height - 15))
     chain = max(6, (body.height - tensors) * 2 // 5)
@@ -90,16 +118,16 @@ def _small(body: Box, second: str) -> dict[str, Box]:
     }
 
 
-def _smallest(body: Box, events: bool) -> dict[str, Box]:
+def _smallest(body: Box, first: str) -> dict[str, Box]:
     chain = max(4, min(6, body.height // 2))
     upper = body.height - chain
     return {
-        "events" if events else "source": Box(0, body.y, body.width, upper),
+        first: Box(0, body.y, body.width, upper),
         "chain": Box(0, body.y + upper, body.width, chain),
     }
 
 
-def _medium(body: Box) -> dict[str, Box]:
+def _medium(body: Box, second: str) -> dict[str, Box]:
     left = body.width * 38 // 100
     right = body.width - left - 1
     source = body.height // 2
@@ -109,7 +137,7 @@ def _medium(body: Box) -> dict[str, Box]:
     return {
         "source": Box(0, body.y, left, source),
         "events": Box(0, body.y + source, left, body.height - source),
-        "graph": Box(left + 1, body.y, right, graph),
+        second: Box(left + 1, body.y, right, graph),
         "chain": Box(left + 1, body.y + graph, right, chain),
         "tensors": Box(left + 1, body.y + graph + chain, right, tensors),
     }
@@ -118,11 +146,13 @@ def _medium(body: Box) -> dict[str, Box]:
 def _wide(body: Box) -> dict[str, Box]:
     left, last = 52, max(64, min(90, body.width * 32 // 100))
     middle = body.width - left - last - 2
-    upper = body.height // 2
+    upper = body.height * 55 // 100
+    loss = max(9, upper // 3)
     return {
         "source": Box(0, body.y, left, upper),
         "events": Box(0, body.y + upper, left, body.height - upper),
         "graph": Box(left + 1, body.y, middle, upper),
-        "tensors": Box(left + middle + 2, body.y, last, upper),
+        "loss": Box(left + middle + 2, body.y, last, loss),
+        "tensors": Box(left + middle + 2, body.y + loss, last, upper - loss),
         "chain": Box(left + 1, body.y + upper, body.width - left - 1, body.height - upper),
     }

@@ -42,6 +42,10 @@ def accumulate(pen: Pen, event: AccumulateEvent) -> list[Row]:
     if event.fresh:
         said = f"✓ fresh: the gradient was empty, so this is exactly {derivative(root, name)} of this pass"
         rows += pen.wrapped(said, theme.good)
+    elif state.usual:
+        said = f"! sum of {state.count} backward passes, collected on purpose: it is emptied after a step"
+        rows += pen.wrapped(said, theme.warning)
+        rows.append([pen.say(f"  this pass alone gives {pen.brief(event.arrived)}", theme.dim)])
     elif state.kind in (GradKind.SUM, GradKind.STALE):
         said = f"! ACCUMULATED: {name}.grad was not zeroed. It is now the sum of {state.count} backward passes."
         rows += pen.wrapped(said, theme.error)

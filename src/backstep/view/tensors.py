@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -25,8 +26,10 @@ from backstep.view.title import title_row
 WRITERS = [KIND_CODE[kind] for kind in ("accumulate", "grad_write", "zero_grad", "update")]
 LOOKED_AT = 256
 """So many events back from here the values of this iteration are looked for."""
-HEADS = ("name", "value", "change", "grad", "state", "last write")
-NAME, VALUE_COLUMN, CHANGE, GRAD_COLUMN, STATE, LAST = range(len(HEADS))
+HEADS = ("name", "value", "change", "grad", "state", "last write", "moved", "mean", "std", "min", "max")
+NAME, VALUE_COLUMN, CHANGE, GRAD_COLUMN, STATE, LAST, *MORE = range(len(HEADS))
+MORE_WIDTH = 11
+"""Cells of each column that is there only where all others have what they want."""
 LEAST = (6, 10, 12, 12, 13, 10)
 """Cells that a column has at least, so that the others stand still while numbers come and go."""
 COMFORT = (13, 18, 12, 12, 13, 10)
@@ -61,9 +64,9 @@ def build(
     moment: Moment, width: int, height: int, theme: Theme, *, selected: Selection | None = None
 ) -> list[Row]:  # fmt: skip
     """Exactly `height` rows of exactly `width` cells; the row of what is selected is among them."""
-    lines = lines_of(moment, max(0, height - 1), theme, selected)
+    lines = lines_of(moment, max(0, height - 1), theme, selected, more=width >= sum(COMFORT) + MORE_WIDTH)
     shapes = max((cell_len(line.texts[VALUE_COLUMN]) for line in lines if line.spread), default=0)
-    blank = [at for at in range(len(HEADS)) if not any(line.texts[at] for line in lines)]
+    blank = [at for at in range(LAST + 1) if not any(line.texts[at] for line in lines)]
     columns = columns_for(needs_of(lines, shapes), width - MARK, blank)
     heads = Line(HEADS, (theme.dim,) * len(HEADS))
     rows = [[Segment(" " * MARK), *cells(heads, columns, shapes)]]
@@ -79,7 +82,7 @@ def build(
 
 def needs_of(lines: list[Line], shapes: int) -> list[int]:
     """Cells that each column needs for all of its texts, the blank after it included."""
-    needs = [max([cell_len(line.texts[at]) for line in lines], default=0) + 1 for at in range(len(HEADS))]
+    needs = [max([cell_len(line.texts[at]) for line in lines], default=0) + 1 for at in range(LAST + 1)]
     names = [line.texts[NAME] for line in lines]
     needs[NAME] = max([cell_len(n) if is_path(n) else min(cell_len(n), EXPRESSION) for n in names], default=0) + 1
     if shapes:
@@ -98,26 +101,32 @@ def columns_for(needs: list[int], width: int, blank: list[int]) -> list[int]:
     for column, comfort in enumerate(COMFORT):
         if widths[column]:
             widths[column] += max(0, min(comfort - widths[column], width - 1 - sum(widths)))
-    return widths
+    more = max(0, width - 2 - sum(widths)) // MORE_WIDTH if not any(widths[at] == 0 for at in range(LAST)) else 0
+    widths[LAST] += bool(more)
+    return [*widths, *(MORE_WIDTH if index < more else 0 for index in range(len(MORE)))]
 
 
 def cells(line: Line, columns: list[int], shapes: int) -> Row:
     row: Row = []
+    last = max(at for at, width in enumerate(columns) if width or at == NAME)
     for at, (text, width, style) in enumerate(zip(line.texts, columns, line.styles, strict=True)):
         if at == NAME:
             text = shortened(text, width - 1)
         if at == VALUE_COLUMN and line.spread:
             text = f"{text:<{shapes}} {line.spread}"
         if width:
-            row += [*fit([Segment(text, style)], width - (at != LAST)), Segment("" if at == LAST else " ")]
+            row += [*fit([Segment(text, style)], width - (at != last)), Segment("" if at == last else " ")]
     return row
 
 
 # rows
 
 
-def lines_of(moment: Moment, room: int, theme: Theme, selected: Selection | None = None) -> list[Line]:
-    """Parameters, then what this iteration made; both around what is selected, or else what the event is about."""
+def lines_of(
+    moment: Moment, room: int, theme: Theme, selected: Selection | None = None, *, more: bool = False
+) -> list[Line]:  # fmt: skip
+    """Parameters, then what this iteration made; both around what is selected, or else what the event is about.
+    `more`: there may be room for all columns."""
     target = target_of(moment)
     leaves, values = list(moment.leaves), values_of_iteration(moment)
     made = [value.tensor for value in values]
@@ -125,9 +134,9 @@ def lines_of(moment: Moment, room: int, theme: Theme, selected: Selection | None
     center = target if chosen is None else chosen
     for_values = min(len(values), room // 3 if center in made and len(leaves) > 1 else 0)
     shown = around(leaves, leaf_in_focus(moment) if center not in leaves else center, room - for_values)
-    lines = [leaf_line(moment, leaf, theme, leaf == target) for leaf in shown]
+    lines = [leaf_line(moment, leaf, theme, leaf == target, more) for leaf in shown]
     for index in around(list(range(len(values))), made.index(center) if center in made else None, room - len(lines)):
-        lines.append(value_line(moment, values[index], theme, made[index] == target))
+        lines.append(value_line(moment, values[index], theme, made[index] == target, more))
     return [replace(line, chosen=line.tensor == chosen) for line in lines] if chosen is not None else lines
 
 
@@ -189,7 +198,7 @@ def target_of(moment: Moment) -> int | None:
     return None
 
 
-def leaf_line(moment: Moment, leaf: int, theme: Theme, here: bool) -> Line:
+def leaf_line(moment: Moment, leaf: int, theme: Theme, here: bool, more: bool) -> Line:
     value, grad = moment.value(leaf), moment.grad(leaf)
     writers = moment.writer(leaf, VALUE), moment.writer(leaf, GRAD)
     value_now, grad_now = (writer == moment.position for writer in writers)
@@ -203,22 +212,39 @@ def leaf_line(moment: Moment, leaf: int, theme: Theme, here: bool) -> Line:
         ("* " if grad_now else "") + grad_text(grad, told),
         word,
         "" if last is None else f"#{last}",
+        moved(moment, leaf),
+        *spread_texts(value if more else None),
     )
     marked = theme.backward if grad_now else theme.text
     changed = theme.update if value_now else theme.text
     styles = (
-        theme.strong, known.style(changed, theme), theme.update, told.style(marked, theme), style, theme.dim
+        theme.strong, known.style(changed, theme), theme.update, told.style(marked, theme), style, theme.dim,
+        theme.update, *[theme.dim] * (len(MORE) - 1),
     )  # fmt: skip
     return Line(texts, styles, known.spread, here, leaf)
 
 
-def value_line(moment: Moment, value: Value, theme: Theme, here: bool) -> Line:
+def value_line(moment: Moment, value: Value, theme: Theme, here: bool, more: bool) -> Line:
     state = "not kept" if value.requires_grad else "no grad"
     made = moment.writer(value.tensor)
     known = told_of(moment, value)
-    texts = (safe(value.name), value_text(value, known), "", "-", state, "" if made is None else f"#{made}")
-    dim = theme.dim
-    return Line(texts, (dim, known.style(dim, theme), dim, dim, dim, dim), known.spread, here, value.tensor)
+    written = "" if made is None else f"#{made}"
+    told = spread_texts(value if more else None)
+    texts = (safe(value.name), value_text(value, known), "", "-", state, written, "", *told)
+    styles = [theme.dim] * len(HEADS)
+    styles[VALUE_COLUMN] = known.style(theme.dim, theme)
+    return Line(texts, tuple(styles), known.spread, here, value.tensor)
+
+
+def spread_texts(value: Value | None) -> tuple[str, str, str, str]:
+    """Mean, standard deviation, least and greatest; nothing of one number, or of what was not kept."""
+    summary = None if value is None or math.prod(value.shape) == 1 else value.summary
+    if summary is None:
+        return "", "", "", ""
+    mean, std, low, high = (
+        "" if one is None else number(one) for one in (summary.mean, summary.std, summary.min, summary.max)
+    )
+    return mean, std, low, high
 
 
 def told_of(moment: Moment, value: Value | None) -> Figures:
@@ -245,21 +271,34 @@ def grad_text(value: Value | None, known: Figures) -> str:
 
 def change(moment: Moment, leaf: int) -> str:
     """By how much the last write moved it."""
+    return _of_update(moment, leaf)[0]
+
+
+def moved(moment: Moment, leaf: int) -> str:
+    """The same as a share of its norm: 0.1 to 1% is plain."""
+    return _of_update(moment, leaf)[1]
+
+
+def _of_update(moment: Moment, leaf: int) -> tuple[str, str]:
     last = moment.writer(leaf, VALUE)
     if last is None or moment.trace.kind_at(last) != KIND_CODE["update"]:
-        return ""
+        return "", ""
     return change_at(moment.trace, last)
 
 
 @per_trace(4096)
-def change_at(trace: Trace, position: int) -> str:
+def change_at(trace: Trace, position: int) -> tuple[str, str]:
     """By how much an update moved its weight: worked out once, for it stands there until the next one."""
     event = trace.event(position)
     before, after = event["before"].array, event["after"].array
-    if before is None or after is None or before.shape != after.shape or np.iscomplexobj(after):
-        return ""
+    if before is None or after is None:
+        return "not kept", ""
+    if before.shape != after.shape or np.iscomplexobj(after):
+        return "", ""
     step = after.astype(np.float64) - before
-    return signed(float(step.reshape(()))) if step.size == 1 else f"‖{number(float(np.linalg.norm(step)))}‖"
+    size, whole = float(np.linalg.norm(step)), float(np.linalg.norm(before.astype(np.float64)))
+    told = signed(float(step.reshape(()))) if step.size == 1 else f"‖{number(size)}‖"
+    return told, f"{100 * size / whole:.2g}%" if whole else ""
 
 
 def state_word(moment: Moment, state: GradState, theme: Theme) -> tuple[str, Style]:
@@ -272,7 +311,7 @@ def state_word(moment: Moment, state: GradState, theme: Theme) -> tuple[str, Sty
         case GradKind.FRESH:
             return "✓ fresh", theme.good
         case GradKind.SUM:
-            return f"! sum of {state.count}", theme.error
+            return f"! sum of {state.count}", theme.warning if state.usual else theme.error
     left = None if state.since is None else moment.trace.iteration_at(state.since)
     return f"~ stale (i{left})" if left is not None else "~ stale", theme.warning
 

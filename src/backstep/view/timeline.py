@@ -19,6 +19,7 @@ from backstep.replay.runs import runs_of
 from backstep.trace.memo import per_trace
 from backstep.trace.records import PHASES
 from backstep.trace.trace import Trace
+from backstep.view.axis import stride, ticked
 from backstep.view.braille import filled
 from backstep.view.chips import chips
 from backstep.view.marks import Marks, columns_of
@@ -166,28 +167,15 @@ def ruler_of(trace: Trace, count: int, version: int, extent: int, room: int) -> 
     passes = np.flatnonzero(runs.outer_keys)
     if not len(passes):
         return Ruler("run", "─" * room)
-    line = ["─"] * room
     name = context_name(trace, int(runs.outer_keys[passes[0]]))
     widest = len(str(context_value(trace, int(runs.outer_keys[passes[-1]]))))
-    free = 0
-    for index in passes[:: _stride(len(passes), room, widest)].tolist():
-        column = _column(int(runs.outer[index]), extent, room)
-        text = f"┴{context_value(trace, int(runs.outer_keys[index]))}"
-        if free <= column <= room - len(text):
-            line[column : column + len(text)] = text
-            free = column + len(text) + 1
+    ticks = [
+        (_column(int(runs.outer[index]), extent, room), str(context_value(trace, int(runs.outer_keys[index]))))
+        for index in passes[:: stride(len(passes), room, widest)].tolist()
+    ]
+    line = ticked(room, ticks)
     _mark_bad_losses(trace, line, extent)
     return Ruler(name, "".join(line))
-
-
-def _stride(count: int, room: int, widest: int) -> int:
-    """Every how many passes there is a tick: 1, 2, 5, 10, 20, ..."""
-    stride, steps = 1, (2.0, 2.5, 2.0)
-    turn = 0
-    while count // stride * (widest + 3) > room:
-        stride = int(stride * steps[turn % 3])
-        turn += 1
-    return stride
 
 
 def _mark_bad_losses(trace: Trace, line: list[str], extent: int) -> None:

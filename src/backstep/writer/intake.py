@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -11,13 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from backstep.trace import records as r
-from backstep.trace.batch import GRAD, KIND_CODE, VALUE, BatchBuilder
+from backstep.trace.batch import GRAD, KIND_CODE, VALUE, BatchBuilder, remember
 from backstep.trace.file import TraceWriter
 from backstep.trace.moments import Moments
 from backstep.trace.sketch import Sketching
 from backstep.writer.flight import Flight
 from backstep.writer.parcel import BYTES, EVENT, FACT, HEADS, PIECE, SKETCH, VALUES, array_of
 from backstep.writer.ring import FULL, STOPPED, WRITTEN, Ring
+from backstep.writer.sweeps import Sweeps
 from backstep.writer.until import EVER, Until
 
 BATCH_BYTES = 1 << 20
@@ -49,6 +51,9 @@ class Intake:
         self._leaves: set[int] = set()
         self._seen_leaves: dict[int, tuple[Any, int]] = {}
         self._pieces: list[bytes] = []
+        self._sweeps = Sweeps()
+        self._singles: OrderedDict[int, float] = OrderedDict()
+        """Of tensors of several dimensions with one number that came last: payload, number."""
         self._large: Large | None = None
         """The tensor of which more pieces are to come."""
         self._flushed = time.monotonic()
@@ -130,6 +135,7 @@ class Intake:
 
     def finish(self, header: dict[str, Any] | None = None) -> None:
         """Writes the rest, with the last words if there were any, and closes the file."""
+        self._end_sweep()
         self.flush(header)
         self._writer.close()
         self.finished = True
@@ -155,7 +161,10 @@ class Intake:
             row = large.row(array.dtype.str)
             summary = row.summary
             self._look_for_nan(lambda: summary is not None and summary.nan > 0)
-        self._builder.payload(row)
+        payload = self._builder.payload(row)
+        self._sweeps.numbers(payload, row)
+        if elements == 1 and array.dtype.kind == "f":
+            remember(self._singles, payload, float(array[0]))
 
     def _look_for_nan(self, found: Callable[[], bool]) -> None:
         if self._flight is not None and not self._flight.pinned and found():
@@ -166,20 +175,35 @@ class Intake:
     def _event(self, columns: list[int], encoded: bytes) -> None:
         builder = self._builder
         kind, subject = columns[0], columns[6]
+        if kind != UPDATE:
+            self._end_sweep()
         if kind == FORWARD:
             row = decode(encoded)
             self._facts_of_forward(row[3], row[4])
         elif kind == UPDATE:
             builder.fact(subject, VALUE)
-            self._seen_leaves[subject] = self._content(decode(encoded)[4])
+            row = decode(encoded)
+            self._seen_leaves[subject] = self._content(row[4])
+            self._sweeps.update(builder.position, row)
         elif ACCUMULATE <= kind <= ZERO_GRAD:
             builder.fact(subject, GRAD)
         elif kind == BACKWARD_START:
             roots = decode(encoded)[3]
-            if len(roots) == 1 and isinstance(roots[0][4], float):
-                builder.losses.append((builder.position, roots[0][4]))
+            loss = self._single_number(roots[0]) if len(roots) == 1 else None
+            if loss is not None:
+                builder.losses.append((builder.position, loss))
         self._look_for_nan(lambda: has_nan(decode(encoded)))
         builder.put_encoded(columns, encoded)
+
+    def _single_number(self, value: Any) -> float | None:
+        """The only number of a tensor, whatever its shape."""
+        number = self._singles.get(value[5]) if value[4] is None else value[4]
+        return number if isinstance(number, float) else None
+
+    def _end_sweep(self) -> None:
+        sweep = self._sweeps.end()
+        if sweep is not None:
+            self._builder.updates.append(sweep)
 
     def _facts_of_forward(self, inputs: Any, outputs: Any) -> None:
         leaves = self._leaves

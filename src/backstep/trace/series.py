@@ -1,4 +1,4 @@
-"""The loss of each backward pass from a scalar, in the order of the run: a sequence of `(position, value)`."""
+"""A number that is told again and again over a run, as the loss is: a sequence of `(position, value)`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import overload
 
 
-class Losses(Sequence[tuple[int, float]]):
+class Series(Sequence[tuple[int, float]]):
     """Grows with its trace; in 16 bytes each."""
 
     def __init__(self) -> None:
@@ -20,17 +20,17 @@ class Losses(Sequence[tuple[int, float]]):
         self.values.append(value)
 
     def upto(self, position: int) -> float | None:
-        """The newest loss at a position."""
+        """The newest at a position."""
         at = bisect_right(self.positions, position) - 1
         return None if at < 0 else self.values[at]
 
     def within(self, first: int, last: int) -> float | None:
-        """The last loss between two positions, both included."""
+        """The last between two positions, both included."""
         at = bisect_right(self.positions, last) - 1
         return self.values[at] if at >= bisect_left(self.positions, first) else None
 
     def all_within(self, first: int, last: int) -> Sequence[float]:
-        """The losses between two positions, both included."""
+        """Those between two positions, both included."""
         return self.values[bisect_left(self.positions, first) : bisect_right(self.positions, last)]
 
     def __len__(self) -> int:
