@@ -53,3 +53,28 @@ def test_what_was_called_alone_is_named_from_the_root_that_it_comes_into() -> No
         net(torch.ones(1, 2)).sum().backward()
     names = {event.tensor for event in recording.trace.find(kind="accumulate")}
     assert names == set(dict(net.named_parameters()))
+
+
+def test_buffers_have_their_paths_and_what_they_were_when_they_were_used() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3))
+    means = []
+    with backstep.record() as recording:
+        for _ in range(3):
+            means.append(model[1].running_mean.detach().clone())
+            model(torch.randn(8, 4)).square().mean().backward()
+    found = recording.trace.find(kind="forward", op="batch_norm")
+    calls = [event for event in found if isinstance(event, ForwardEvent)]
+    assert [value.name for value in calls[0].inputs[1:3]] == ["1.running_mean", "1.running_var"]
+    history = recording.trace.tensor("1.running_mean").history()
+    assert [point.values for point in history[:3]] == [mean.tolist() for mean in means]
+    assert [point.iteration for point in history[:3]] == [0, 1, 2]
+
+
+def test_buffers_of_the_same_path_are_told_apart() -> None:
+    with backstep.record() as recording:
+        left, right = nn.Sequential(nn.BatchNorm1d(2)), nn.Sequential(nn.BatchNorm1d(2))
+        (left(torch.randn(4, 2)) + right(torch.randn(4, 2))).sum().backward()
+    found = recording.trace.find(kind="forward", op="batch_norm")
+    calls = [event for event in found if isinstance(event, ForwardEvent)]
+    assert [call.inputs[1].name for call in calls] == ["left.0.running_mean", "right.0.running_mean"]

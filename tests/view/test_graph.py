@@ -197,3 +197,23 @@ def test_a_very_narrow_graph_shows_the_numbers_of_the_pass_that_runs(ols: Trace)
     forward, backward = lines(ols, 17, width=30), lines(ols, 22, width=30)
     assert "forward" in forward[0] and "backward" not in forward[0] and "1.02" in forward[3]
     assert "backward" in backward[0] and "forward" not in backward[0] and "◀ -1.96" in backward[3]
+
+
+def test_compared_with_a_pinned_moment_it_tells_how_far_values_and_gradients_are_from_those_there(ols: Trace) -> None:
+    accumulated = [event.position for event in ols.find(kind="accumulate")]
+    moment, pinned = Moment(ols, accumulated[1]), Moment(ols, accumulated[0])
+    told = text_of(graph.build(moment, 80, 8, DARK, pinned=pinned)).split("\n")
+    rows = {line.split("→ ")[-1].replace("○", "").replace("│", "").split()[0]: line for line in told[1:7]}
+    w = [ols.event(position)["after"].values for position in accumulated[:2]]
+    assert w == pytest.approx([-2.0, -1.96])
+    assert rows["w"].count("Δ+0.02") == 1 and rows["w"].split()[-1] == "Δ+0.04"
+    assert rows["x"].count("=") == 1, "the same"
+    assert "Δ+0.02" in rows["y_hat"] and "Δ+0.02" in rows["l"] and "Δ-0.04" in rows["loss"]
+    assert rows["loss"].split()[-1] == "=", "a pass always begins with 1"
+
+
+def test_a_leaf_without_a_gradient_there_and_values_that_are_not_there_are_no_difference(ols: Trace) -> None:
+    moment, pinned = Moment(ols, next(ols.find(kind="accumulate")).position), Moment(ols, 3)
+    told = text_of(graph.build(moment, 80, 8, DARK, pinned=pinned)).split("\n")
+    assert told[1].split()[-1] == "·" and told[6].split()[-1] == "·"
+    assert all("Δ" not in line for line in told)

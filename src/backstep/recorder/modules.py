@@ -199,6 +199,8 @@ class Modules:
                 if entry.rank < PARAMETER:
                     self._namers[entry.number] = weakref.ref(module)
                 tensors.rename(entry, f"{variable}.{name}" if clash else name, PARAMETER)
+        for name, buffer in module.named_buffers():
+            tensors.rename(tensors.buffer(buffer), f"{variable}.{name}" if clash else name, PARAMETER)
 
     def _take_over(self, module: nn.Module) -> None:
         """Modules in this one that were called alone, before they were in it, are no roots any more."""
@@ -220,7 +222,7 @@ class Modules:
     def _prefix_clashing(self, module: nn.Module) -> None:
         mine = {name for name, _ in module.named_parameters()}
         for root, known in list(self._roots.items()):
-            names = dict(root.named_parameters())
+            names = dict((*root.named_parameters(), *root.named_buffers()))
             if root is module or root in self._prefixed or not mine & names.keys():
                 continue
             self._prefixed.add(root)

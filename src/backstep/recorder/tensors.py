@@ -120,6 +120,12 @@ class Tensors:
             self._tell("leaf", entry.number, entry.name_number)
         return entry
 
+    def buffer(self, tensor: Any) -> Entry:
+        """The entry of a tensor that ops change unseen: a new value counts from the op on that takes it."""
+        entry = self.entry(tensor)
+        self._tell("buffer", entry.number)
+        return entry
+
     def rename(self, entry: Entry, name: str, rank: int) -> None:
         """Gives a better name, if it is one."""
         if rank <= entry.rank or not name:

@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.segment import Segment
 
+from backstep.replay.alike import alike
 from backstep.replay.moment import Moment
 from backstep.replay.selection import Selection
 from backstep.replay.tree import Scope
@@ -114,7 +115,9 @@ def pane(name: str, moment: Moment, box: Box, view: View, theme: Theme) -> list[
         title = focused(title, theme)
     above: list[Row] = []
     if name == "chain" and view.pinned is not None:
-        above = [fit([Segment("A ", theme.key), Segment(beside.told(view.pinned), theme.dim)], box.width)]
+        same = alike(moment, view.pinned)
+        told = "nothing like this" if same is None else beside.told(same)
+        above = [fit([Segment("A ", theme.key), Segment(told, theme.dim)], box.width)]
     rows: list[Row] = body.build(moment, box.width, box.height - 1 - len(above), theme, **of_title, **of_rows)
     return [title, *above, *rows]
 
@@ -123,7 +126,7 @@ def options_of(name: str, view: View) -> tuple[dict[str, Any], dict[str, Any]]:
     """What a pane is told beside the moment: for its title and its rows, and for its rows alone."""
     match name:
         case "graph":
-            return {"spine": view.spine, "fold": view.fold}, {}
+            return {"spine": view.spine, "fold": view.fold}, {"pinned": view.pinned}
         case "source":
             return {}, {"stops": view.stops}
         case "chain":

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
+import math
+
 from rich.segment import Segment
 from rich.style import Style
 
 from backstep.replay.moment import Moment
 from backstep.trace.event import Event, Value
+from backstep.view.apart import SAME, UNKNOWN, difference
 from backstep.view.brief import figures, number, shape
 from backstep.view.glyphs import glyph, op_name
 from backstep.view.numbers import signed
@@ -21,7 +23,6 @@ CELLS = (12, 11, 11, 11, 11, 11, 11)
 """Cells of the columns at least; what is to spare is the names'."""
 LONGEST = 40
 MARK = 2
-SAME, UNKNOWN = "=", "·"
 NAME, VALUE_APART, GRAD_APART = 0, 3, 6
 
 
@@ -77,17 +78,10 @@ def _made(moment: Moment, pinned: Moment) -> list[Line]:
 
 def apart(a: Value | None, b: Value | None) -> str:
     """B - A: a number, the norm of the difference, or `=`; a dot where it cannot be told."""
-    if a is None or b is None:
-        return "" if a is b else UNKNOWN
-    one, other = a.array, b.array
-    if one is None or other is None:
-        return SAME if a.summary is not None and a.summary == b.summary and a.shape == b.shape else UNKNOWN
-    if one.shape != other.shape or np.iscomplexobj(one) or np.iscomplexobj(other):
-        return UNKNOWN
-    if np.array_equal(one, other, equal_nan=True):
-        return SAME
-    step = other.astype(np.float64) - one
-    return signed(float(step.reshape(()))) if step.size == 1 else f"‖{number(float(np.linalg.norm(step)))}‖"
+    told = difference(a, b)
+    if isinstance(told, str):
+        return told
+    return signed(told) if b is not None and math.prod(b.shape) == 1 else f"‖{number(told)}‖"
 
 
 def told(moment: Moment) -> str:

@@ -9,7 +9,12 @@ from backstep.view.spine import Spine, SpineRow
 
 def value_of(moment: Moment, row: SpineRow) -> Value | None:
     """What an op has made, or an input from outside is; None before its time."""
-    return _made(moment, row) if row.is_op else moment.value(row.tensor) or _as_taken(moment, row)
+    if row.is_op:
+        return _made(moment, row)
+    if row.tensor in moment.trace.leaves:
+        return moment.value(row.tensor) or _as_taken(moment, row)
+    # Of a leaf each write is known; a buffer changes unseen, and is what its op was given.
+    return _as_taken(moment, row) or moment.value(row.tensor)
 
 
 def _made(moment: Moment, row: SpineRow) -> Value | None:
@@ -21,7 +26,7 @@ def _made(moment: Moment, row: SpineRow) -> Value | None:
 
 
 def _as_taken(moment: Moment, row: SpineRow) -> Value | None:
-    """An input that no event made, as its op took it."""
+    """An input as its op took it."""
     if row.position > moment.position:
         return None
     inputs = moment.trace.event(row.position)["inputs"]

@@ -12,6 +12,7 @@ from backstep.replay.runs import runs_of
 from backstep.trace.event import Value
 from backstep.trace.trace import Trace
 from backstep.view import boxes
+from backstep.view.apart import SAME, UNKNOWN, Key, Pinned, briefly, keys_of
 from backstep.view.brief import figures, shape
 from backstep.view.carried import arrived_at, has_run_backward, in_transit, is_leaf, value_of
 from backstep.view.folding import level_shown, levels_of, lines_of, way_to
@@ -24,7 +25,7 @@ from backstep.view.theme import Theme
 from backstep.view.title import title_row
 from backstep.view.window import thumb, top_of_window
 
-RAN, TO_RUN, OUTSIDE, UNKNOWN, STALE = "◆", "◇", "○", "·", "~"
+RAN, TO_RUN, OUTSIDE, STALE = "◆", "◇", "○", "~"
 OPEN, FOLDED = "▾", "▸"
 SHORTEST = 6
 """An op is cut to no fewer cells."""
@@ -44,11 +45,16 @@ def title(moment: Moment, width: int, theme: Theme, *, spine: bool = False, fold
 
 
 def build(
-    moment: Moment, width: int, height: int, theme: Theme, *, spine: bool = False, fold: int | None = None
+    moment: Moment, width: int, height: int, theme: Theme, *, spine: bool = False, fold: int | None = None,
+    pinned: Moment | None = None,
 ) -> list[Row]:  # fmt: skip
-    """A small graph as boxes, unless the `spine` is asked for; any other as a spine, unfolded `fold` times."""
-    drawn = None if spine else boxes.build(moment, _stretch(moment, width)[1:3], width, height, theme)
-    return drawn or _build_spine(moment, width, height, theme, fold)
+    """A small graph as boxes, unless the `spine` is asked for; any other as a spine, unfolded `fold` times.
+
+    Compared with a `pinned` moment it is a spine that tells how far each value is from what it was there.
+    """
+    as_boxes = not spine and pinned is None
+    drawn = boxes.build(moment, _stretch(moment, width)[1:3], width, height, theme) if as_boxes else None
+    return drawn or _build_spine(moment, width, height, theme, fold, pinned)
 
 
 def levels(moment: Moment, fold: int | None) -> tuple[int, int]:
@@ -67,7 +73,9 @@ def _folded_spine(moment: Moment, width: int, fold: int | None) -> Spine:
     return spine_of(trace, first, last, lanes, lines_of(trace, first, last, level, way))
 
 
-def _build_spine(moment: Moment, width: int, height: int, theme: Theme, fold: int | None) -> list[Row]:
+def _build_spine(
+    moment: Moment, width: int, height: int, theme: Theme, fold: int | None, pinned: Moment | None
+) -> list[Row]:  # fmt: skip
     """The rows around the current one, under the names of the columns."""
     stretch = _stretch(moment, width)
     spine = _folded_spine(moment, width, fold)
@@ -75,7 +83,8 @@ def _build_spine(moment: Moment, width: int, height: int, theme: Theme, fold: in
         return fill_rows([[Segment(" no op of a graph runs here", theme.dim)]], width, height)
     total, room = len(spine.rows), height - 1
     columns = widths(width - (total > room), needs_of(*stretch), moment.event.phase not in ("forward", "other"))
-    drawing = _Drawing(moment, spine, columns, theme)
+    there = None if pinned is None else Pinned(pinned, _folded_spine(pinned, width, fold))
+    drawing = _Drawing(moment, spine, columns, theme, there)
     top = top_of_window(spine.near(moment.position), total, room)
     covered = thumb(top, total, room)
     rows = [fit(drawing.names(), width)]
@@ -97,8 +106,12 @@ def _stretch(moment: Moment, width: int) -> tuple[Trace, int, int, int]:
 class _Drawing:
     """Draws rows of a spine at one moment."""
 
-    def __init__(self, moment: Moment, spine: Spine, columns: Widths, theme: Theme) -> None:
+    def __init__(
+        self, moment: Moment, spine: Spine, columns: Widths, theme: Theme, pinned: Pinned | None
+    ) -> None:  # fmt: skip
         self.moment, self.spine, self.columns, self.theme = moment, spine, columns, theme
+        self.pinned = pinned
+        self.keys = [] if pinned is None else keys_of(moment.trace, spine)
         self.current = spine.row_of.get(moment.position)
 
     def names(self) -> Row:
@@ -122,11 +135,30 @@ class _Drawing:
             fit(self._value(row), self.columns.value),
             fit(self._grad(row), self.columns.grad),
         ]
+        if self.pinned is not None:
+            cells[1:] = self._apart(row, self.keys[index], self.pinned, cells[1:])
         if index == self.current:
             here = self.theme.here(self.moment.event.phase)
             changed = 1 if self.moment.event.kind in VALUE_KINDS else 2
             cells = [lit(cell, here + BOLD if at == changed else here) for at, cell in enumerate(cells)]
         return tagged([segment for cell in cells for segment in cell], **row.tag)
+
+    def _apart(self, row: SpineRow, key: Key, pinned: Pinned, cells: list[Row]) -> list[Row]:
+        """The cells with how far they are from the pinned ones, where there else is a histogram."""
+        starts = self.columns.value_spread, self.columns.grad_spread
+        here = value_of(self.moment, row), self._gradient_of(row)
+        there = pinned.value(key), pinned.grad(key)
+        told = []
+        for start, cell, a, b in zip(starts, cells, there, here, strict=True):
+            text, width = briefly(a, b), width_of(cell)
+            style = self.theme.dim if text in (SAME, UNKNOWN) else self.theme.update + BOLD
+            told.append(fit([*Segment.adjust_line_length(cell, start), Segment(text, style)], width) if start else cell)
+        return told
+
+    def _gradient_of(self, row: SpineRow) -> Value | None:
+        if is_leaf(self.moment, row):
+            return self.moment.grad(row.tensor)
+        return arrived_at(self.moment, row) if has_run_backward(self.moment, row) else None
 
     # the name
 

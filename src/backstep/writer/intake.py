@@ -48,8 +48,10 @@ class Intake:
         self._untold: list[tuple[int, str, tuple[int, ...]]] = []
         """What the flight recorder is not told before it is known whether the recording has ended: position, what."""
         self._holes: list[tuple[int, int]] = []
-        self._leaves: set[int] = set()
-        self._seen_leaves: dict[int, tuple[Any, int]] = {}
+        self._watched: set[int] = set()
+        """The leaves, and the buffers of modules."""
+        self._seen: dict[int, tuple[Any, int]] = {}
+        """What they were when they were seen last."""
         self._pieces: list[bytes] = []
         self._sweeps = Sweeps()
         self._singles: OrderedDict[int, float] = OrderedDict()
@@ -183,7 +185,7 @@ class Intake:
         elif kind == UPDATE:
             builder.fact(subject, VALUE)
             row = decode(encoded)
-            self._seen_leaves[subject] = self._content(row[4])
+            self._seen[subject] = self._content(row[4])
             self._sweeps.update(builder.position, row)
         elif ACCUMULATE <= kind <= ZERO_GRAD:
             builder.fact(subject, GRAD)
@@ -206,18 +208,18 @@ class Intake:
             self._builder.updates.append(sweep)
 
     def _facts_of_forward(self, inputs: Any, outputs: Any) -> None:
-        leaves = self._leaves
+        watched = self._watched
         for value in inputs:
-            # A leaf that changed unseen (through `.data`, numpy) shows its new value where it is used next.
-            if value[0] in leaves:
+            # What changed unseen (through `.data`, numpy, in a batch norm) shows its new value where it is used next.
+            if value[0] in watched:
                 content = self._content(value)
-                if self._seen_leaves.get(value[0]) != content:
-                    self._seen_leaves[value[0]] = content
+                if self._seen.get(value[0]) != content:
+                    self._seen[value[0]] = content
                     self._builder.fact(value[0], VALUE)
         for value in outputs:
             self._builder.fact(value[0], VALUE)
-            if value[0] in leaves:
-                self._seen_leaves[value[0]] = self._content(value)
+            if value[0] in watched:
+                self._seen[value[0]] = self._content(value)
 
     def _content(self, value: Any) -> tuple[Any, int]:
         """What tells whether a tensor has changed: its only number, or the payload that first had these numbers."""
@@ -258,8 +260,11 @@ class Intake:
         self._tell_flight("begins", number, self._builder.position)
 
     def _leaf(self, number: int, name: int) -> None:
-        self._leaves.add(number)
+        self._watched.add(number)
         self._builder.leaves.append((number, name))
+
+    def _buffer(self, number: int) -> None:
+        self._watched.add(number)
 
     def _name(self, number: int, name: int) -> None:
         self._builder.names.append((number, name))
