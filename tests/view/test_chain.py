@@ -291,3 +291,14 @@ def test_a_row_too_long_is_cut_where_no_row_is_free() -> None:
     assert text_of(chain.unfolded([row, [Segment("last")]], 12, 2)).split("\n") == [row[0].text, "last"]
     assert text_of(chain.unfolded([row, [Segment("last")]], 12, 3)).split("\n") == ["one two", "  three four …", "last"]
     assert text_of(chain.unfolded([row], 12, 5)).split("\n") == ["one two", "  three four", "  five six"]
+
+
+def test_numbers_stand_in_tall_boxes_where_rows_are_free(ols: Trace) -> None:
+    position = nth(ols, "backward", 2)
+    for height, tall in ((8, 1), (11, 3), (24, 3)):
+        rows = chain.build(Moment(ols, position), 90, height, DARK)
+        boxed = [row for row in rows if any(style == DARK.chip("backward") for _, style, _ in row)]
+        assert len(boxed) == tall and len(rows) == height
+        assert sum("Nudge w" in text_of([row]) for row in rows) == 1
+    plain = chain.build(Moment(ols, position), 90, 24, DARK, drawn=False)
+    assert sum(any(style == DARK.chip("backward") for _, style, _ in row) for row in plain) == 1

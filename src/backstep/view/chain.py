@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.cells import cell_len
 from rich.segment import Segment
 
 from backstep.replay.moment import Moment
@@ -19,11 +20,15 @@ from backstep.trace.event import (
     UpdateEvent,
     ZeroGradEvent,
 )
+from backstep.trace.records import PHASES
 from backstep.view import chain_backward, chain_forward, chain_leaves
 from backstep.view.pen import Pen
 from backstep.view.rows import Row, fill_rows, wrap
 from backstep.view.theme import Theme
 from backstep.view.title import title_row
+
+ROOMY = 9
+"""From so many rows on numbers may stand in tall boxes."""
 
 
 def title(moment: Moment, width: int, theme: Theme) -> Row:
@@ -58,6 +63,8 @@ def build(moment: Moment, width: int, height: int, theme: Theme, *, drawn: bool 
     A backward step begins with its input number `term`, counted on from the first again after the last."""
     pen = Pen(moment, width, height, theme, drawn, term)
     rows = unfolded(forms(pen, moment.event), pen.width, height)
+    if drawn and height >= ROOMY:
+        rows = grown(rows, height - 2 - len(rows), theme)
     return fill_rows([[Segment(" "), *row] for row in rows], width, height)
 
 
@@ -72,6 +79,20 @@ def unfolded(rows: list[Row], width: int, height: int) -> list[Row]:
         cut = [Segment(" …")] if more < len(parts) - 1 else []
         result += [*parts[:more], [*parts[more], *cut]]
         free -= more
+    return result
+
+
+def grown(rows: list[Row], free: int, theme: Theme) -> list[Row]:
+    """Numbers in boxes of three rows, as far as so many rows are free."""
+    chips = [theme.chip(phase) for phase in (*PHASES, "")]
+    result: list[Row] = []
+    for row in rows:
+        if free < 2 or not any(style in chips for _, style, _ in row):
+            result.append(row)
+            continue
+        edge = [Segment(" " * cell_len(text), style if style in chips else None) for text, style, _ in row]
+        result += [edge, row, edge]
+        free -= 2
     return result
 
 
