@@ -168,11 +168,22 @@ def test_a_flight_recorder_does_not_grow(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"iterations": (5, 5)}, {"iterations": (-1, 2)}, {"every": 0}, {"keep_last": 0}, {"iterations": "x"}]
-)
+    "options",
+    [
+        {"iterations": (5, 5)}, {"iterations": (-1, 2)}, {"every": 0}, {"keep_last": 0}, {"iterations": "x"},
+        {"iterations": 3}, {"iterations": range(0, 9, 2)}, {"iterations": (1, 2, 3)}, {"iterations": ("1", "2")},
+    ],
+)  # fmt: skip
 def test_what_cannot_be_is_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r".+"):
         backstep.record(**options)
+
+
+@pytest.mark.parametrize("iterations", ["2:4", (2, 4), [2, 4], range(2, 4)])
+def test_a_window_can_be_said_in_several_ways(iterations: Any) -> None:
+    with backstep.record(iterations=iterations) as recording:
+        by_hand(2, 3)
+    assert {event.iteration for event in recording.trace.find(kind="update")} == {2, 3}
 
 
 @pytest.mark.parametrize("events", [1, 3, 4096])

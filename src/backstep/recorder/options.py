@@ -76,6 +76,18 @@ OPTIONAL = {"iterations": None, "every": 1, "keep_last": None, "max_size": None,
 """Said in the header only where they are not what they are by themselves."""
 
 
+def bounds_of(iterations: object) -> tuple[int, int | None]:
+    """`"A:B"`, `(A, B)` or `range(A, B)` as the first and the end; ValueError for anything else."""
+    match iterations:
+        case str():
+            return parse_iterations(iterations)
+        case range() if iterations.step == 1:
+            return iterations.start, iterations.stop
+        case (int() as first, int() | None as end) if not isinstance(iterations, range):
+            return first, end
+    raise ValueError(f"iterations is 'A:B', (A, B) or range(A, B), not {iterations!r}")
+
+
 def parse_iterations(text: str) -> tuple[int, int | None]:
     """`A:B`, half open; `A:` and `:B` too. ValueError for anything else."""
     first, colon, end = text.partition(":")

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from backstep.recorder.options import Options, parse_iterations, rank_of
+from backstep.recorder.options import Options, bounds_of, rank_of
 from backstep.trace.file import create
 from backstep.trace.trace import Trace, load
 
@@ -134,7 +134,7 @@ def record(
     values: str = "auto",
     max_elements: int = 1024,
     local: str = "auto",
-    iterations: str | tuple[int, int | None] | None = None,
+    iterations: str | tuple[int, int | None] | range | None = None,
     every: int = 1,
     keep_last: int | None = None,
     stop_when: str | None = None,
@@ -143,18 +143,17 @@ def record(
     """Records a block: `with backstep.record("run.backstep") as recording: ...`.
 
     `values` is auto, all or summary; of a tensor with more than `max_elements` elements a summary is kept
-    (auto). `local` is auto, all or none. `iterations` is `"A:B"` or `(A, B)`, half open; `every` takes one in so
-    many of them; `keep_last` keeps the first and so many of the last; the recording ends where `stop_when` first holds
-    (`loss < 0.1`, `nan`, `op relu`: the forms of a stop on the screen), and the script runs on. Without a path the
-    trace is a temporary file that goes with the last reference. Inside another recording it records into that one,
-    with its options.
+    (auto). `local` is auto, all or none. `iterations` is `"A:B"`, `(A, B)` or `range(A, B)`, half open; `every` takes
+    one in so many of them; `keep_last` keeps the first and so many of the last; the recording ends where `stop_when`
+    first holds (`loss < 0.1`, `nan`, `op relu`: the forms of a stop on the screen), and the script runs on. Without a
+    path the trace is a temporary file that goes with the last reference. Inside another recording it records into that
+    one, with its options.
 
     An existing path raises FileExistsError unless `force`; what no option can be raises ValueError.
     """
-    if isinstance(iterations, str):
-        iterations = parse_iterations(iterations)
+    bounds = None if iterations is None else bounds_of(iterations)
     options = Options(
-        values, max_elements, local, iterations=iterations, every=every, keep_last=keep_last, stop_when=stop_when
+        values, max_elements, local, iterations=bounds, every=every, keep_last=keep_last, stop_when=stop_when
     )
     return Recording(path, options, force=force)
 

@@ -111,11 +111,15 @@ def _loops(trace: Trace) -> list[str]:
             continue
         if iterations.number(iterations.row(context).parent) is not None:
             continue  # a loop inside the iteration
+        seen: Counter[str] = Counter()
         for around in iterations.chain(context):
             row = iterations.row(around)
             value = row.index if row.value is None else row.value
-            low, high = ranges.get(trace.strings[row.name], (value, value))
-            ranges[trace.strings[row.name]] = (min(low, value), max(high, value))
+            name = trace.strings[row.name]
+            seen[name] += 1
+            name = name if seen[name] == 1 else f"{name}#{seen[name]}"
+            low, high = ranges.get(name, (value, value))
+            ranges[name] = (min(low, value), max(high, value))
     return [f"{name or 'loop'} {low} to {high}" for name, (low, high) in ranges.items()]
 
 
