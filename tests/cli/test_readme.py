@@ -22,7 +22,14 @@ class Model(torch.nn.Module):
     def forward(self, x):
         return self.fc1(x)
 
+class trainer:
+    def fit(model, loader):
+        for _ in range(103):
+            model(loader).square().mean().backward()
+
 model, x = Model(), torch.ones(4, 3)
+loader = x
+import backstep
 """
 
 
@@ -70,9 +77,23 @@ def test_the_test_command_is_that_of_ci() -> None:
 
 
 def test_its_python_runs(tmp_path: Path) -> None:
-    (block,) = [block for block in blocks("python") if "backprop" not in block]
-    outcome = python("-c", PROGRAM + block, cwd=tmp_path)
-    assert (outcome.code, outcome.stderr) == (0, "")
+    for block in blocks("python"):
+        if "backprop" not in block:
+            (tmp_path / "program.py").write_text(PROGRAM + block)
+            outcome = python("program.py", cwd=tmp_path)
+            assert (outcome.code, outcome.stderr) == (0, "")
+    window = backstep("info", "run.backstep", cwd=tmp_path).stdout
+    assert "3 backward passes" in window
+
+
+def test_the_traces_that_its_workflow_uploads_are_there(tmp_path: Path) -> None:
+    (workflow,) = blocks("yaml")
+    (command,) = re.findall(r"run: python (.+)", workflow)
+    (path,) = re.findall(r"path: ([^}]+)}", workflow)
+    failing = "def test_it(backprop):\n    with backprop():\n        torch.ones(1)\n    assert False\n"
+    (tmp_path / "test_it.py").write_text("import torch\n" + failing)
+    assert python(*command.split(), "-p", "no:cacheprovider", cwd=tmp_path).code == 1
+    assert [one.name for one in tmp_path.glob(path)] == ["test_it.backstep"]
 
 
 def test_its_shell_recipes_give_what_they_promise(tmp_path: Path) -> None:
