@@ -6,6 +6,7 @@ bring the secret of the address that was printed; the browser keeps it in a cook
 
 from __future__ import annotations
 
+import re
 import secrets
 import shlex
 import sys
@@ -16,6 +17,15 @@ from aiohttp import web
 from textual_serve.server import Server
 
 HOST = "127.0.0.1"
+FOREIGN = re.compile(rf"<link\b[^>]*https?://(?!{re.escape(HOST)})[^>]*>")
+"""What the page would fetch from elsewhere: a font."""
+FOCUS = """<script>
+new MutationObserver((_, watching) => {
+  const keys = document.querySelector(".xterm-helper-textarea");
+  if (keys && document.body.classList.contains("-first-byte")) { keys.focus(); watching.disconnect(); }
+}).observe(document.documentElement, {subtree: true, childList: true, attributes: true});
+</script>"""
+"""The keys are for the screen from its first picture on, without a click."""
 
 
 class ScreenServer(Server):
@@ -46,7 +56,9 @@ class ScreenServer(Server):
     async def handle_index(self, request: web.Request) -> web.StreamResponse:
         """The page, to who has the secret; it gets nothing from elsewhere, no font either."""
         self._let_in(request, request.query.get("token", ""))
-        response: web.StreamResponse = await super().handle_index(request)
+        response = await super().handle_index(request)
+        assert isinstance(response, web.Response)
+        response.text = FOREIGN.sub("", response.text or "").replace("</head>", f"{FOCUS}</head>", 1)
         response.set_cookie(self._cookie, self.secret, httponly=True, samesite="Strict")
         own = f"'self' {self.public_url.replace('http', 'ws', 1)}"
         response.headers["Content-Security-Policy"] = (
@@ -83,5 +95,5 @@ def serve(trace: str, position: int | None, look: Sequence[str], port: int) -> N
     """Serves a trace, opened at a position. `look`: options of `backstep open`."""
     start = [] if position is None else ["--at", str(position)]
     # A browser knows all characters, whatever the locale of this process is.
-    command = ["env", "PYTHONUTF8=1", "LC_ALL=C.UTF-8", sys.executable, "-m", "backstep", "open", *start, *look]
+    command = ["env", "PYTHONUTF8=1", "LC_ALL=C.UTF-8", sys.executable, "-P", "-m", "backstep", "open", *start, *look]
     ScreenServer([*command, "--", trace], port, f"{trace} - backstep").serve()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -64,7 +65,11 @@ def test_the_screen_comes_to_who_has_the_address(address: str, trace: Path) -> N
         # A cookie of a server without a name is else not kept.
         async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as client:
             async with client.get(address) as page:
-                assert page.status == 200 and NAME.split(";")[0].replace("'", "&#39;") in await page.text()
+                text = await page.text()
+                assert page.status == 200 and NAME.split(";")[0].replace("'", "&#39;") in text
+                loaded = re.findall(r"""<(?:link|script)[^>]*(?:href|src)=["']([^"']*)""", text)
+                assert loaded and all(one.startswith(address.split("?")[0]) for one in loaded), "nothing from elsewhere"
+                assert ".focus()" in text, "the keys are for the screen at once"
                 policy = page.headers["Content-Security-Policy"]
                 assert "http" not in policy and "frame-ancestors 'none'" in policy
                 assert "HttpOnly" in page.headers["Set-Cookie"] and "SameSite=Strict" in page.headers["Set-Cookie"]

@@ -12,6 +12,8 @@ import msgspec
 
 NONE = -1
 """The number that stands for "no such thing" in every numbered field."""
+UNINITIALISED = "uninitialised memory"
+"""Why there are no numbers of what `empty` has made."""
 
 
 class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
