@@ -19,7 +19,7 @@ from backstep.recorder.numbers import Layout, Numbers
 from backstep.recorder.options import Options
 from backstep.recorder.scribe import Scribe
 from backstep.recorder.tensors import Entry, Tensors
-from backstep.trace.records import UNINITIALISED, Meta
+from backstep.trace.records import UNWRITTEN, Meta
 
 Shot = tuple[int, int, int, int, Any, Any, int]
 """`trace.records.ValueRow` as a tuple; a tuple costs a tenth of it, and they are made by the dozen for each op."""
@@ -263,7 +263,7 @@ class Camera:
     def _reason(self, tensor: torch.Tensor) -> str:
         reason = unreadable(tensor)
         if not reason and self._empty and tensor.layout is torch.strided and self._is_empty(tensor.data_ptr()):
-            return UNINITIALISED
+            return UNWRITTEN
         return reason
 
     def _is_empty(self, address: int) -> bool:

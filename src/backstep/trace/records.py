@@ -12,7 +12,7 @@ import msgspec
 
 NONE = -1
 """The number that stands for "no such thing" in every numbered field."""
-UNINITIALISED = "uninitialised memory"
+UNWRITTEN = "uninitialised memory"
 """Why there are no numbers of what `empty` has made."""
 
 

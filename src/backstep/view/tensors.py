@@ -16,7 +16,7 @@ from backstep.replay.selection import Selection
 from backstep.trace.batch import GRAD, KIND_CODE, VALUE
 from backstep.trace.event import BackwardEvent, ForwardEvent, Value
 from backstep.trace.memo import per_trace
-from backstep.trace.records import UNINITIALISED
+from backstep.trace.records import UNWRITTEN
 from backstep.trace.trace import Trace
 from backstep.view.brief import BINS, Figures, figures, number, shape
 from backstep.view.numbers import signed
@@ -293,7 +293,7 @@ def change_at(trace: Trace, position: int) -> tuple[str, str]:
     event = trace.event(position)
     before, after = event["before"].array, event["after"].array
     if before is None or after is None:
-        return "" if event["before"].omitted == UNINITIALISED else "not kept", ""  # it had no numbers to move from
+        return "" if event["before"].omitted == UNWRITTEN else "not kept", ""  # it had no numbers to move from
     if before.shape != after.shape or np.iscomplexobj(after):
         return "", ""
     step = after.astype(np.float64) - before
