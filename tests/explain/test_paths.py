@@ -40,7 +40,7 @@ def test_the_parts_add_up_to_the_gradient(steps: list[tuple[str, int, int]], sha
     assert all(part is not None for part in parts)
     assert np.allclose(sum(part for part in parts if part is not None), x.grad.numpy(), rtol=1e-4)
     assert sum(path.count for path in chain.paths) == chain.count
-    assert len(tell_apart(chain)) == len(chain.paths)
+    assert len(tell_apart(trace, chain)) == len(chain.paths)
 
 
 def test_each_path_alone_is_what_autograd_gives_without_the_others() -> None:
@@ -52,7 +52,7 @@ def test_each_path_alone_is_what_autograd_gives_without_the_others() -> None:
         "sin": torch.autograd.grad(x.sin() * 2, x)[0].item(),
         "exp": torch.autograd.grad(x.exp(), x)[0].item(),
     }
-    for path, name in zip(chain.paths, tell_apart(chain), strict=True):
+    for path, name in zip(chain.paths, tell_apart(trace, chain), strict=True):
         kind = "sin" if "sin" in name else "exp"
         assert path.part is not None and np.isclose(path.part, wanted[kind])
         assert path.factors is not None and np.isclose(np.prod(path.factors), wanted[kind])

@@ -9,6 +9,7 @@ from typing import Any
 
 from backstep.explain.figures import number, places, spread_dims
 from backstep.explain.formulas import equation, local_formula, product_operand
+from backstep.explain.labels import edge_label, input_labels, result_label
 from backstep.explain.names import LONGEST, derivative, short
 from backstep.explain.pytorch import own_formula
 from backstep.trace.event import BackwardEvent, BackwardStartEvent, Edge, ForwardEvent, Value
@@ -23,7 +24,8 @@ COUNTED = 256
 class EdgeStory:
     """One edge in symbols: `dloss/dy_hat`, `dy_hat/dw = x`, `dloss/dw`, and where the gradient goes.
 
-    `filled`: the local formula with the recorded numbers in it. `own`: the equation is PyTorch's own formula.
+    `filled`: the local formula with the recorded numbers in it. `own`: the equation is PyTorch's own formula. `inputs`:
+    what all inputs of the op are called.
     """
 
     edge: Edge
@@ -39,6 +41,7 @@ class EdgeStory:
     formula: str | None
     filled: str | None
     own: bool
+    inputs: tuple[str, ...]
 
 
 def root_name(trace: Trace, position: int, longest: int = LONGEST) -> str:
@@ -59,16 +62,6 @@ def twin(trace: Trace, event: BackwardEvent) -> ForwardEvent | None:
     return op if isinstance(op, ForwardEvent) else None
 
 
-def result_name(trace: Trace, event: BackwardEvent, longest: int = LONGEST) -> str:
-    """What the node's output is called."""
-    op = twin(trace, event)
-    if op is not None and op.outputs and len(op.nodes) == 1:
-        place = next((at for at, value in enumerate(event.upstream) if value is not None), 0)
-        return short(op.outputs[min(place, len(op.outputs) - 1)].name, longest)
-    arrived = next((value for value in event.upstream if value is not None), None)
-    return event.op if arrived is None else short(arrived.name.removesuffix(".grad"), longest)
-
-
 def stories(trace: Trace, event: BackwardEvent, longest: int = LONGEST) -> list[EdgeStory]:
     """The edges of a backward step: those that carry a gradient first, and of these the factors of a product.
 
@@ -81,22 +74,22 @@ def stories(trace: Trace, event: BackwardEvent, longest: int = LONGEST) -> list[
 def story(trace: Trace, event: BackwardEvent, index: int, longest: int = LONGEST) -> EdgeStory:
     """One edge of a backward step."""
     edge, op = event.edges[index], twin(trace, event)
-    root, result = root_name(trace, event.position, longest), result_name(trace, event, longest)
-    name = short(edge.input or str((edge.to or {}).get("leaf", "input")), longest)
+    root, result = root_name(trace, event.position, longest), result_label(trace, event, op, longest)
+    name = edge_label(trace, event, edge, longest)
     arrives, leaves, formula, operand = derivative(root, result), derivative(root, name), None, None
+    names = [] if op is None else input_labels(trace, event, op, longest)
     if op is not None:
-        names = [short(value.name, longest) for value in op.inputs]
         formula = local_formula(event.op, op, index, schema=schema_of(trace, event), names=names, result=result)
         operand = product_operand(event.op, op, index)
     written = equation(arrives, leaves, formula, is_elementwise(edge)) if formula else None
-    own = None if formula else own_formula(trace, event, op, index, root)
+    own = None if formula else own_formula(trace, event, op, index, root, names, result)
     if written is not None:
         written += summed(event, edge, formula or "")
     local = derivative(result, name) + (f" = {formula}" if formula else "")
     return EdgeStory(
         edge, index, arrives, local, leaves, target(trace, edge), name, result,
         written or (f"{leaves} = {own}" if own else f"{leaves}   with {local}"),
-        operand, formula, filled(trace, event, op, index) if formula else None, own is not None,
+        operand, formula, filled(trace, event, op, index) if formula else None, own is not None, tuple(names),
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import re
 
 LONGEST = 72
 """Cells of a name where there is room; expressions can be of any length."""
-SIMPLE = re.compile(r"[\w.]+(\[[^\[\]()]*\])*(\([^()]*\))?|\([^()]*\)")
+SIMPLE = re.compile(r"[\w.]+(#\d+)?(\[[^\[\]()]*\])*(\([^()]*\))?|\([^()]*\)")
 """A name, an item, a call, or what is in parentheses already."""
 
 

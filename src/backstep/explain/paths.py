@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from backstep.explain.labels import edge_label
 from backstep.explain.names import short
 from backstep.trace.event import AccumulateEvent, Array, BackwardEvent, Edge, Value
 from backstep.trace.memo import per_trace
@@ -248,13 +249,18 @@ def summed_to(product: Array, shape: tuple[int, ...]) -> Array | None:
     return total if total.shape == shape else None
 
 
-def tell_apart(chain: Chain) -> list[str]:
+def tell_apart(trace: Trace, chain: Chain) -> list[str]:
     """What is peculiar to each path: the values that it goes through and the others do not."""
-    names = [[name for link in path.links[:-1] if (name := short(link.edge.input or ""))] for path in chain.paths]
+    names = [[called(trace, link) for link in path.links[:-1] if link.edge.input] for path in chain.paths]
     common = set.intersection(*map(set, names)) if names else set()
     told = [[name for name in way if name not in common] for way in names]
     ends = [short(path.links[-1].event.op) for path in chain.paths]
     return [", ".join(way) or end for way, end in zip(told, ends, strict=True)]
+
+
+def called(trace: Trace, link: Link) -> str:
+    """The value that a link leads to."""
+    return edge_label(trace, link.event, link.edge)
 
 
 def product_is(path: Path, result: float) -> bool:

@@ -6,7 +6,7 @@ What is about types, strides and complex numbers is left out; what is computed s
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from backstep.explain.names import derivative, factor, short
 from backstep.explain.operands import Operands
@@ -20,7 +20,7 @@ NOISE = re.compile(r"/\*.*?\*/\s*|\b(?:at|std|c10|native)::|\.(?:conj|contiguous
 ABOUT_TYPES = re.compile(r"\w+\.(?:scalar_type|options|layout|sym_strides|strides|is_neg|is_conj)\(\)")
 """An argument that says nothing of the mathematics."""
 CONSTANTS = {"M_PI": "π", "M_LN2": "ln(2)", "M_LN10": "ln(10)"}
-GRADIENT = re.compile(r"d[\w.]+/d[\w.]+")
+GRADIENT = re.compile(r"d[\w.]+/d[\w.#]+")
 """`dloss/dy` is one thing, and needs no parentheses in a product."""
 SETTLED = (
     (re.compile(r"\w+(?:\[\d+\])?\.defined\(\)$"), True),
@@ -31,20 +31,28 @@ SETTLED = (
 """Conditions whose answer is known of real tensors that have a gradient."""
 
 
-def own_formula(trace: Trace, event: BackwardEvent, op: ForwardEvent | None, edge: int, root: str) -> str | None:
-    """What leaves by this edge as PyTorch computes it; None for what has no formula there."""
+def own_formula(
+    trace: Trace, event: BackwardEvent, op: ForwardEvent | None, edge: int, root: str, names: Sequence[str], result: str
+) -> str | None:
+    """What leaves by this edge as PyTorch computes it; None for what has no formula there.
+
+    `names` and `result` say what the inputs are called, and the output that a gradient arrives at.
+    """
     told = trace.derivatives.get(event.op.removesuffix("_copy"))
     raw = event.edges[edge].formula
     if raw is None:
         return None
-    known = {} if told is None or op is None else words(told.schema, op, root)
+    place = next((at for at, value in enumerate(event.upstream) if value is not None), 0)
+    known = {} if told is None or op is None else words(told.schema, op, root, names, {place: result})
     return readable(raw, known)
 
 
-def words(schema: str, op: ForwardEvent, root: str) -> dict[str, str]:
+def words(
+    schema: str, op: ForwardEvent, root: str, names: Sequence[str], called: Mapping[int, str]
+) -> dict[str, str]:
     """What each word of a formula stands for: gradients, inputs, arguments and results."""
-    operands = Operands(op, schema=schema)
-    results = [short(value.name) or op.op for value in op.outputs]
+    operands = Operands(op, names, schema=schema)
+    results = [called.get(at, short(value.name) or op.op) for at, value in enumerate(op.outputs)]
     known = {"result": results[0]} if results else {}
     known |= {f"result{index}": name for index, name in enumerate(results)}
     known |= dict(zip(returns(schema), results, strict=False))
@@ -60,7 +68,7 @@ def words(schema: str, op: ForwardEvent, root: str) -> dict[str, str]:
         elif parameter.is_list:
             told = f"[{', '.join(operands.names[place] for place in value or () if place is not None)}]"
         elif parameter.is_tensor:
-            told = None if value is None else operands.names[value]
+            told = "None" if value is None else operands.names[value]
         else:
             told = repr(value)
         if told is not None:

@@ -10,7 +10,6 @@ import numpy as np
 
 from backstep.explain.chain_rule import EdgeStory, broadcast, schema_of, story, twin
 from backstep.explain.formulas import base_name
-from backstep.explain.names import short
 from backstep.explain.operands import Operands
 from backstep.trace.event import Array, BackwardEvent, ForwardEvent, Value
 from backstep.trace.trace import Trace
@@ -47,7 +46,9 @@ class Step:
 
     @cached_property
     def operands(self) -> Operands | None:
-        return None if self.op is None else Operands(self.op, schema=schema_of(self.trace, self.event))
+        if self.op is None:
+            return None
+        return Operands(self.op, self.story.inputs, self.story.result, schema_of(self.trace, self.event))
 
     def number(self, name: str, default: float | None = None) -> float | None:
         """A number that the op was given."""
@@ -66,7 +67,7 @@ class Step:
         return self.story.result
 
     def input_name(self, place: int) -> str:
-        return short(self.op.inputs[place].name) if self.op is not None and place < len(self.op.inputs) else "it"
+        return self.story.inputs[place] if place < len(self.story.inputs) else "it"
 
     # values
 

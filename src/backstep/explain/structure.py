@@ -218,7 +218,7 @@ STRUCTURE: dict[str, Formula] = {
     "ToCopy": of("1, in the dtype of {x}"),
     "Cat": _part,
     "Stack": _part,
-    **dict.fromkeys(("Unbind", "Split", "SplitWithSizes", "Chunk"), OWN_PART),
+    **dict.fromkeys(("Unbind", "Split", "SplitWithSizes", "UnsafeSplit", "UnsafeSplitWithSizes", "Chunk"), OWN_PART),
     "Select": of("1 at the selected place, 0 elsewhere"),
     "Slice": of("1 inside the slice, 0 elsewhere"),
     "Index": of("1 at each index taken, 0 elsewhere"),

@@ -45,7 +45,7 @@ def told(pen: Pen, chain: Chain, left: str, note: str) -> list[Row]:
         return [[*lead, *(product(pen, chain) or symbols(pen, chain.paths[0])), pen.say(note, theme.dim)]]
     what = "paths" if chain.count == len(chain.paths) else f"ends of {chain.count:,} paths"
     rows: list[Row] = [[*lead, pen.say(f"sum over {len(chain.paths)} {what}", theme.dim), pen.say(note, theme.dim)]]
-    for path, peculiar in zip(chain.paths, tell_apart(chain), strict=True):
+    for path, peculiar in zip(chain.paths, tell_apart(pen.trace, chain), strict=True):
         rows.append([pen.say(f"  by {peculiar}: ", theme.dim), *part(pen, path)])
     rows.append([pen.say("  together "), pen.say(pen.brief(chain.recorded), theme.backward + Style(bold=True)),
                  pen.say("  which is what was recorded", theme.dim)])  # fmt: skip
