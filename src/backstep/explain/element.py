@@ -12,6 +12,8 @@ from backstep.trace.event import Array
 
 Cell = tuple[int, int]
 """A place in a matrix: row, column. Of more than two dims all but the last are folded into the rows."""
+SINGLE, HALF = 1e-4, 2e-2
+"""How far a sum may be from what was recorded, as a share of its terms, by the precision of the run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,8 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """The number at `at` and its terms, the greatest first. `local_name` is what the factors are taken from."""
+    """The number at `at` and its terms, the greatest first. `local_name` is what the factors are taken from;
+    `precision`: the rounding of a number, as a share of it."""
 
     at: tuple[int, ...]
     cell: Cell
@@ -40,6 +43,7 @@ class Element:
     local: Array
     left: Array
     local_name: str
+    precision: float = SINGLE
 
     @property
     def total(self) -> float:
@@ -51,9 +55,12 @@ class Element:
 
     @property
     def agrees(self) -> bool:
-        """Whether the terms add up to what was recorded, to single precision of the terms."""
-        size = math.fsum(abs(term.product) for term in self.terms) if self.finite else 0.0
-        return self.finite and abs(self.total - self.recorded) <= 1e-4 * size + 1e-30
+        """Whether the terms add up to what was recorded, to the rounding of the terms and of all that leaves."""
+        if not self.finite:
+            return False
+        size = math.fsum(abs(term.product) for term in self.terms)
+        largest = float(np.abs(self.left[np.isfinite(self.left)]).max(initial=0))
+        return abs(self.total - self.recorded) <= self.precision * (size + largest / 100) + 1e-30
 
 
 class NoElement(Exception):
@@ -75,7 +82,10 @@ def element(step: Step, at: tuple[int, ...]) -> Element:
     found = by_operand(step, at, arrived) or by_local(step, at, arrived, left)
     terms, local, name = found
     ordered = tuple(sorted(terms, key=lambda term: -abs(term.product)))
-    return Element(at, cell_of(at, left), float(left[at]), ordered, folded(arrived), local, folded(left), name)
+    precision = HALF if step.in_half else SINGLE
+    return Element(
+        at, cell_of(at, left), float(left[at]), ordered, folded(arrived), local, folded(left), name, precision
+    )
 
 
 def by_operand(step: Step, at: tuple[int, ...], arrived: Array) -> tuple[list[Term], Array, str] | None:

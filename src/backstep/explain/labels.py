@@ -45,14 +45,39 @@ def result_label(trace: Trace, event: BackwardEvent, op: ForwardEvent | None, lo
 
 def input_labels(trace: Trace, event: BackwardEvent, op: ForwardEvent, longest: int = LONGEST) -> list[str]:
     """What the inputs of the op are called, those that get a gradient as their edges are."""
-    edges = list(event.edges)
-    labels = []
-    for value in op.inputs:
-        edge = next((edge for edge in edges if edge.input == value.name), None)
-        if edge is not None:
-            edges.remove(edge)
-        labels.append(short(value.name, longest) if edge is None else edge_label(trace, event, edge, longest))
+    labels = [short(value.name, longest) for value in op.inputs]
+    for index, place in input_places(trace, event, op).items():
+        labels[place] = edge_label(trace, event, event.edges[index], longest)
     return labels
+
+
+def input_places(trace: Trace, event: BackwardEvent, op: ForwardEvent) -> dict[int, int]:
+    """Which input of the op each edge is of: by the tensor that it leads to, else by its name."""
+    free = dict(enumerate(op.inputs))
+    found: dict[int, int] = {}
+    for same in (is_same_tensor, has_same_name):
+        for index, edge in enumerate(event.edges):
+            place = next((at for at, value in free.items() if index not in found and same(trace, edge, value)), None)
+            if place is not None:
+                found[index] = place
+                del free[place]
+    return found
+
+
+def is_same_tensor(trace: Trace, edge: Edge, value: Value) -> bool:
+    """Whether an edge leads to the leaf, or to the node, that a value is of."""
+    to = edge.to or {}
+    if "leaf" in to:
+        return bool(to["number"] == value.tensor)
+    made = trace.forward_of(to["node"]) if "node" in to else None
+    op = None if made is None else trace.event(made)
+    if not isinstance(op, ForwardEvent) or to["output"] >= len(op.outputs):
+        return False
+    return bool(op.outputs[to["output"]].tensor == value.tensor)
+
+
+def has_same_name(trace: Trace, edge: Edge, value: Value) -> bool:
+    return edge.input == value.name
 
 
 def name_of(event: BackwardEvent, op: ForwardEvent | None, place: int, arrived: Value | None) -> str:

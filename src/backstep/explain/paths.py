@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backstep.explain.labels import edge_label
-from backstep.explain.names import short
+from backstep.explain.chain_rule import twin
+from backstep.explain.labels import edge_label, result_label
 from backstep.trace.event import AccumulateEvent, Array, BackwardEvent, Edge, Value
 from backstep.trace.memo import per_trace
 from backstep.trace.records import Backward, BackwardStart
@@ -25,6 +25,9 @@ MOST_PATHS = 8
 """Paths that are told one by one; where there are more, those that end alike are one."""
 LARGEST = 1 << 16
 """Entries of a local gradient that is multiplied out."""
+
+SINGLE, HALF = 1e-3, 5e-2
+"""How far the sum of the parts may be from the recorded gradient, as a share of it, by the precision on the way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,18 +180,25 @@ def chained(paths: list[Path], count: int, recorded: Value) -> Chain:
     parts = [path.part for path in paths]
     known = [part for part in parts if part is not None]
     there = recorded.array
-    agrees = there is not None and len(known) == len(parts) and adds_up(known, there)
+    precision = HALF if any(map(in_half, paths)) else SINGLE
+    agrees = there is not None and len(known) == len(parts) and adds_up(known, there, precision)
     return Chain(tuple(paths), count, recorded, agrees)
 
 
-def adds_up(parts: list[Array], recorded: Array) -> bool:
-    """Whether the sum of the parts is what was recorded, to the rounding of single precision."""
+def in_half(path: Path) -> bool:
+    """Whether a gradient on the way was of half precision."""
+    left = [link.edge.downstream for link in path.links]
+    return any(value is not None and value.dtype in ("bfloat16", "float16") for value in left)
+
+
+def adds_up(parts: list[Array], recorded: Array, precision: float) -> bool:
+    """Whether the sum of the parts is what was recorded, to the rounding on the way."""
     if any(part.shape != recorded.shape for part in parts) or np.iscomplexobj(recorded):
         return False
     total = sum(parts[1:], parts[0])
     scale = sum(float(np.abs(part).max(initial=0)) for part in parts)
     with np.errstate(invalid="ignore"):
-        return bool(np.allclose(total, recorded, rtol=1e-3, atol=1e-5 * scale + 1e-30, equal_nan=True))
+        return bool(np.allclose(total, recorded, rtol=precision, atol=precision / 100 * scale + 1e-30, equal_nan=True))
 
 
 def seeds_of(event: BackwardEvent) -> list[Array | None]:
@@ -254,8 +264,13 @@ def tell_apart(trace: Trace, chain: Chain) -> list[str]:
     names = [[called(trace, link) for link in path.links[:-1] if link.edge.input] for path in chain.paths]
     common = set.intersection(*map(set, names)) if names else set()
     told = [[name for name in way if name not in common] for way in names]
-    ends = [short(path.links[-1].event.op) for path in chain.paths]
+    ends = [f"its use in {used_in(trace, path.links[-1])}" for path in chain.paths]
     return [", ".join(way) or end for way, end in zip(told, ends, strict=True)]
+
+
+def used_in(trace: Trace, link: Link) -> str:
+    """What the node of a link made."""
+    return result_label(trace, link.event, twin(trace, link.event))
 
 
 def called(trace: Trace, link: Link) -> str:

@@ -81,6 +81,11 @@ class Step:
     def left(self) -> Value | None:
         return self.story.edge.downstream
 
+    @property
+    def in_half(self) -> bool:
+        """Whether what arrives or leaves has half precision."""
+        return any(value is not None and value.dtype in ("bfloat16", "float16") for value in (self.arrived, self.left))
+
     @cached_property
     def slopes(self) -> Array | None:
         """The local gradient of each element, if it is of that form."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
@@ -18,36 +19,61 @@ Run = Callable[..., Any]
 
 STEP = 1e-6
 """How far an input is nudged, relative to itself and at least absolutely; in double precision."""
-SAME = 1e-3
-"""How far the op may be from its recorded result when it is run again."""
+SAME, HALF = 1e-3, 3e-2
+"""How far the op may be from its recorded result when it is run again, and if that has half precision."""
 
 
 class CannotRun(Exception):
     """One plain line on why there is no estimate."""
 
 
-def estimates(request: dict[str, Any]) -> list[float]:
-    """For each element of the input: upstream times the difference quotient of what the op gives, summed."""
-    import torch
+@dataclass(frozen=True, slots=True)
+class Slope:
+    """Of one element: upstream times the difference quotient of what the op gives, summed; `below` and `above` from
+    one side only. `size` is the sum of what was added up, each number by its magnitude."""
 
+    both: float
+    below: float
+    above: float
+    size: float
+
+
+def estimates(request: dict[str, Any]) -> list[Slope]:
+    """For each element of the input that was asked for, the slope there."""
     inputs = [tensor_of(value) for value in request["inputs"]]
     run = runner(request, inputs)
     upstream = [None if value is None else tensor_of(value) for value in request["upstream"]]
+    here = results(run(clones(inputs)))
     found = []
     for element in request["elements"]:
-        sides = []
-        here = inputs[request["input"]].reshape(-1)[element]
-        nudge = STEP * max(1.0, abs(float(here)))
-        for sign in (1, -1):
-            given = clones(inputs)
-            given[request["input"]].view(-1)[element] += sign * nudge
-            sides.append(results(run(given)))
-        total = torch.zeros((), dtype=torch.float64)
-        for arrived, more, less in zip(upstream, *sides, strict=False):
-            if arrived is not None:
-                total += (arrived.double() * (more.double() - less.double())).sum() / (2 * nudge)
-        found.append(float(total))
+        nudge = STEP * max(1.0, abs(float(inputs[request["input"]].reshape(-1)[element])))
+        more, less = (nudged(run, inputs, request["input"], element, by) for by in (nudge, -nudge))
+        below, above = quotient(upstream, less, here, nudge), quotient(upstream, here, more, nudge)
+        both = quotient(upstream, less, more, 2 * nudge)
+        found.append(Slope(sum_of(both), sum_of(below), sum_of(above), sum(float(part.abs().sum()) for part in both)))
     return found
+
+
+def nudged(run: Run, inputs: list[Any], place: int, element: int, by: float) -> list[Any]:
+    """What the op gives with one number of one input moved a little."""
+    given = clones(inputs)
+    given[place].view(-1)[element] += by
+    return results(run(given))
+
+
+def quotient(upstream: list[Any], less: list[Any], more: list[Any], apart: float) -> list[Any]:
+    """Of each output that a gradient arrived at: the gradient times how fast it moved."""
+    ends = zip(upstream, less, more, strict=False)
+    return [arrived.double() * moved(a, b) / apart for arrived, a, b in ends if arrived is not None]
+
+
+def moved(a: Any, b: Any) -> Any:
+    """How far a result moved; what is infinite on both sides stayed where it was."""
+    return (b.double() - a.double()).masked_fill(a == b, 0.0)
+
+
+def sum_of(parts: list[Any]) -> float:
+    return sum(float(part.sum()) for part in parts)
 
 
 def tensor_of(value: dict[str, Any]) -> Any:
@@ -86,11 +112,25 @@ def ways(request: dict[str, Any]) -> Iterator[Run]:
         yield lambda inputs: op(**by_names(str(op._schema), inputs, arguments))
     plain = [value for argument, value in arguments if argument is None]
     named = {argument: value for argument, value in arguments if argument is not None}
+    if request["op"] == "getitem":
+        yield lambda inputs: inputs[0][index_of(plain[0])]
+        yield lambda inputs: inputs[0][plain[0]]
     for place in (torch.nn.functional, torch, torch.Tensor):
         function = getattr(place, request["op"], None)
         if callable(function):
             yield partial(tensors_first, function, plain, named)
             yield partial(numbers_between, function, plain, named)
+
+
+def index_of(written: Any) -> Any:
+    """An index again: `"1:3"` is a slice, `"..."` the ellipsis, a list the indices of several dimensions."""
+    if isinstance(written, list):
+        return tuple(map(index_of, written))
+    if written == "...":
+        return ...
+    if isinstance(written, str):
+        return slice(*(int(part) if part else None for part in written.split(":")))
+    return written
 
 
 def tensors_first(function: Run, plain: list[Any], named: dict[str, Any], inputs: list[Any]) -> Any:
@@ -116,12 +156,13 @@ def clones(inputs: list[Any]) -> list[Any]:
 
 
 def argument_of(value: Any) -> Any:
-    """A dtype again; everything else as it was written."""
+    """A dtype again, for floating point that of double precision; everything else as it was written."""
     import torch
 
-    if isinstance(value, str) and value.startswith("torch."):
-        return getattr(torch, value.removeprefix("torch."))
-    return value
+    if not isinstance(value, str) or not value.startswith("torch."):
+        return value
+    told = getattr(torch, value.removeprefix("torch."))
+    return torch.float64 if isinstance(told, torch.dtype) and told.is_floating_point else told
 
 
 def results(made: Any) -> list[Any]:
@@ -147,8 +188,9 @@ def check_same(request: dict[str, Any], made: Any) -> None:
         return
     there, again = tensor_of(request["result"]).double(), results(made)
     scale = float(there.abs().max()) if there.numel() else 0.0
+    same = HALF if request["result"]["dtype"] in ("bfloat16", "float16") else SAME
     if not again or again[0].shape != there.shape or not torch.allclose(
-        again[0].double(), there, rtol=SAME, atol=SAME * scale, equal_nan=True
+        again[0].double(), there, rtol=same, atol=same * scale, equal_nan=True
     ):  # fmt: skip
         raise CannotRun(f"{request['op']} gives other numbers when it is run again: it is random, or depends on more")
 
@@ -156,7 +198,7 @@ def check_same(request: dict[str, Any], made: Any) -> None:
 def main() -> int:
     request = json.load(sys.stdin)
     try:
-        answer: dict[str, Any] = {"estimates": estimates(request)}
+        answer: dict[str, Any] = {"estimates": [asdict(slope) for slope in estimates(request)]}
     except ImportError:
         answer = {"why": "torch is not installed here: an op can only be run again with it"}
     except CannotRun as reason:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from rich.style import Style
 
 from backstep.explain.chain_rule import EdgeStory, root_name, ways_to
@@ -16,6 +17,8 @@ from backstep.view.rows import Row
 
 LONGEST_PRODUCT = 16
 """Factors that are told one by one."""
+ENDS = 8
+"""Paths, or ends of them, that are told one by one."""
 LINKS = 4
 """Links of a way through matrices that are told."""
 
@@ -42,14 +45,32 @@ def told(pen: Pen, chain: Chain, left: str, note: str) -> list[Row]:
     if not chain.agrees:
         return []
     if len(chain.paths) == 1:
-        return [[*lead, *(product(pen, chain) or symbols(pen, chain.paths[0])), pen.say(note, theme.dim)]]
-    what = "paths" if chain.count == len(chain.paths) else f"ends of {chain.count:,} paths"
+        many = f"   over {how_many(chain.count)} paths" if chain.count > 1 else ""
+        return [[*lead, *(product(pen, chain) or symbols(pen, chain.paths[0])), pen.say(many + note, theme.dim)]]
+    what = "paths" if chain.count == len(chain.paths) else f"ends of {how_many(chain.count)} paths"
     rows: list[Row] = [[*lead, pen.say(f"sum over {len(chain.paths)} {what}", theme.dim), pen.say(note, theme.dim)]]
-    for path, peculiar in zip(chain.paths, tell_apart(pen.trace, chain), strict=True):
+    for path, peculiar in largest(chain, tell_apart(pen.trace, chain)):
         rows.append([pen.say(f"  by {peculiar}: ", theme.dim), *part(pen, path)])
+    if len(chain.paths) > ENDS:
+        rows.append([pen.say(f"  … {len(chain.paths) - ENDS} more, each of them smaller", theme.dim)])
     rows.append([pen.say("  together "), pen.say(pen.brief(chain.recorded), theme.backward + Style(bold=True)),
                  pen.say("  which is what was recorded", theme.dim)])  # fmt: skip
     return rows
+
+
+def largest(chain: Chain, names: list[str]) -> list[tuple[Path, str]]:
+    """The paths that are told, in the order in which they came: of many those with the largest parts."""
+    told = list(zip(chain.paths, names, strict=True))
+    if len(told) <= ENDS:
+        return told
+    sizes = [0.0 if path.part is None else float(np.linalg.norm(path.part)) for path in chain.paths]
+    kept = set(sorted(range(len(told)), key=lambda at: -sizes[at])[:ENDS])
+    return [pair for at, pair in enumerate(told) if at in kept]
+
+
+def how_many(count: int) -> str:
+    """`1,295`, of more than a million `7.6e48`: of a long recurrence there are more paths than atoms."""
+    return f"{count:,}" if count < 1_000_000 else number(float(count)) if count < 10**300 else "more than 1e300"
 
 
 def part(pen: Pen, path: Path) -> Row:
@@ -59,7 +80,7 @@ def part(pen: Pen, path: Path) -> Row:
         return [pen.say("not kept", pen.theme.dim)]
     result = [pen.say(one(value), pen.theme.backward)]
     if path.count > 1:
-        result.append(pen.say(f"  ({path.count:,} paths)", pen.theme.dim))
+        result.append(pen.say(f"  ({how_many(path.count)} paths)", pen.theme.dim))
     factors = path.factors
     if factors is None or len(factors) < 2 or len(factors) > LONGEST_PRODUCT or value.size != 1:
         return result
@@ -88,7 +109,8 @@ def factored(pen: Pen, factors: tuple[float, ...]) -> Row:
 def symbols(pen: Pen, path: Path) -> Row:
     """`NllLoss ‖0.18‖ → LogSoftmax ‖0.11‖`: what the gradient was after each of the last links."""
     links = path.links[-LINKS:]
-    row: Row = [pen.say("… → ", pen.theme.dim)] if len(path.links) > len(links) else []
+    cut = len(path.links) > len(links) or path.count > 1
+    row: Row = [pen.say("… → ", pen.theme.dim)] if cut else []
     for link in links:
         arrow = "" if link is links[0] else "→ "
         row.append(pen.say(f"{arrow}{base_name(link.event.op)} ", pen.theme.dim))

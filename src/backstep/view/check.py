@@ -20,15 +20,24 @@ def build(step: Step, check: Check, width: int, theme: Theme) -> list[Row]:
            f"the difference, weighted with {step.story.arrives}, estimates {step.story.leaves}."  # fmt: skip
     rows = [*wrap([Segment(safe(said), theme.text)], width, 0), []]
     rows.append([Segment(f"{'element':<14}{'estimate':>14}{'recorded':>14}", theme.dim)])
-    told = list(zip(check.places, check.estimated, check.recorded, strict=True))
-    told.sort(key=lambda one: -abs(one[2]))
-    for place, estimated, recorded in told[:SHOWN]:
+    order = sorted(range(len(check.places)), key=lambda index: -abs(check.recorded[index]))
+    for index in order[:SHOWN]:
+        place, estimate = check.places[index], check.estimated[index]
         where = f"[{','.join(map(str, place))}]" if place else x[:13]
-        rows.append([Segment(safe(f"{where:<14}"), theme.dim), Segment(f"{number(estimated):>14}", theme.text),
-                     Segment(f"{number(recorded):>14}", theme.backward)])  # fmt: skip
-    if len(told) > SHOWN:
-        rows.append([Segment(f"… {len(told) - SHOWN} more", theme.dim)])
-    verdict = Segment("✓ they agree", theme.good)
+        rows.append([Segment(safe(f"{where:<14}"), theme.dim), Segment(f"{number(estimate.both):>14}", theme.text),
+                     Segment(f"{number(check.recorded[index]):>14}", theme.backward)])  # fmt: skip
+        if check.bends_at(index):
+            sides = f"   a kink: {number(estimate.below)} from below, {number(estimate.above)} from above"
+            rows[-1].append(Segment(sides, theme.warning))
+    if len(order) > SHOWN:
+        rows.append([Segment(f"… {len(order) - SHOWN} more", theme.dim)])
+    return [*rows, [], *wrap([verdict(check, theme)], width, 0)]
+
+
+def verdict(check: Check, theme: Theme) -> Segment:
     if not check.agrees:
-        verdict = Segment("✗ they differ: a kink here, a hook, or a wrong derivative", theme.error)
-    return [*rows, [], [verdict]]
+        return Segment("✗ they differ: a hook, a backward() of its own, or a wrong derivative", theme.error)
+    if check.bends:
+        said = "✓ they agree; at a kink there are two slopes, and autograd takes one of them or one between"
+        return Segment(said, theme.good)
+    return Segment("✓ they agree", theme.good)
