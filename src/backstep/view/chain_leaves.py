@@ -70,7 +70,7 @@ def update(pen: Pen, event: UpdateEvent) -> list[Row]:
     theme, name = pen.theme, event.tensor
     rule = rule_of(event)
     rows: list[Row] = [[pen.say(f"{name} ← {event.by}" if rule is None else rule.formula, theme.strong)]]
-    if event.lr is not None and event.grad is not None and plain_step(event):
+    if event.lr is not None and event.grad is not None and rule is not None and rule.plain:
         before, after = pen.chip(event.before, ""), pen.chip(event.after, "update")
         lr = pen.say(f" - {number(event.lr)} × ")
         rows.append([pen.say("  = "), before, lr, pen.chip(event.grad, "backward"), pen.say(" = "), after])
@@ -81,6 +81,8 @@ def update(pen: Pen, event: UpdateEvent) -> list[Row]:
         if event.grad is not None:
             row = [pen.say(f"  {name}.grad ", theme.dim), pen.chip(event.grad, "backward")]
             rows.append([*row, pen.say("" if event.lr is None else f"   lr {number(event.lr)}", theme.dim)])
+    if rule is not None and not rule.plain:
+        rows.append([pen.say("  found by trying: it gives these numbers, to their rounding", theme.dim)])
     rows += [[], *movement(pen, event)]
     for key, change in event.state.items():
         said = f"{key}  {pen.brief(change.before)} → {pen.brief(change.after)}"
@@ -162,17 +164,3 @@ def end(pen: Pen, event: BackwardEndEvent) -> list[Row]:
     for index, value in enumerate(event.captured):
         rows.append([pen.say(f"grad() returned [{index}] ", pen.theme.dim), pen.chip(value, "backward")])
     return rows or [[pen.say("no leaf received a gradient", pen.theme.warning)]]
-
-
-def plain_step(event: UpdateEvent) -> bool:
-    """Whether the update is `before - lr * grad`, to rounding: only then the formula is shown."""
-    before, after = event.before.array, event.after.array
-    grad = None if event.grad is None else event.grad.array
-    if before is None or after is None or grad is None or event.lr is None or np.iscomplexobj(after):
-        return False
-    expected = before.astype(np.float64) - event.lr * grad.astype(np.float64)
-    scale = max(float(np.abs(after[np.isfinite(after)]).max(initial=0)), 1e-12)
-    if not np.isfinite(expected).any():
-        return False
-    close = np.abs(expected - after) <= 1e-5 * scale
-    return bool(np.all(close | (np.isnan(expected) & np.isnan(after))))
