@@ -195,6 +195,9 @@ def cli() -> None:
     default="normal",
     help="full: what an optimizer computes inside its step is recorded too.",
 )
+@click.option(
+    "--children", is_flag=True, help="Record the processes that the script starts by multiprocessing too, a trace each."
+)
 @click.option("--no-source", is_flag=True, help="Keep no source text in the trace.")
 @click.option("--no-output", is_flag=True, help="Keep nothing of what the script prints.")
 @click.option("-m", "module", is_flag=True, help="SCRIPT is a module's name, as in python -m.")
@@ -222,6 +225,8 @@ def run(script: str, args: tuple[str, ...], headless: bool, output: str | None, 
         "module": module,
         "quiet": False,
     }
+    if given["children"]:
+        options["children"] = str(Path(str(options["output"])).with_suffix(".children"))
     if headless or _rank() or not _has_terminal(sys.stdout):
         _become_recorder(options, script, args)
     from backstep.launch import run_with_tui

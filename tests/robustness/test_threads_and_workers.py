@@ -55,7 +55,7 @@ if __name__ == "__main__":
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_loader_with_workers(method: str, tmp_path: Path) -> None:
     """A worker inherits the recorder (fork) or runs the script's top again (spawn): neither writes to the trace."""
-    twice = run_script_twice(LOADING.replace("{method}", method), tmp_path)
+    twice = run_script_twice(LOADING.replace("{method}", method), tmp_path, note="child processes are not recorded")
     losses = [line.split()[0] for line in twice.bare.splitlines()]
     starts = twice.events("backward_start")
     assert [str(event.roots[0].values) for event in starts] == losses

@@ -22,6 +22,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from backstep.recorder import children
 from backstep.recorder.options import Options, parse_iterations
 from backstep.recorder.recording import exit_of, header_of
 from backstep.recorder.tracebacks import clean
@@ -32,6 +33,8 @@ class Run:
     """One run of a script: its trace from before its first line to after its last."""
 
     def __init__(self, settings: dict[str, Any], target: str, args: list[str]) -> None:
+        if settings.get("children"):  # wherever the script goes
+            settings = {**settings, "children": os.path.abspath(settings["children"])}
         self.settings = settings
         self.target = target
         self.args = args
@@ -55,6 +58,7 @@ class Run:
         self._remove: list[Callable[[], None]] = []
         self._folder = os.path.dirname(os.path.abspath(target)) if not settings.get("module") else os.getcwd()
         self._pid = os.getpid()
+        self._finished = False
 
     def start(self) -> None:
         """Makes the trace file: it exists before the script's first line runs."""
@@ -64,13 +68,35 @@ class Run:
         self._process: Any = None
         script = self.target if self.settings.get("module") else os.path.basename(self.target)
         self._header = header_of(script, self.args, self.options, None)
+        if "child" in self.settings:
+            self._header["child"] = self.settings["child"]
         self._writer.write_header(self._header)
-        sys.meta_path.insert(0, TorchWatcher(self.torch_begins, self.torch_imported))
+        if "torch" in sys.modules:
+            self.torch_imported()
+        else:
+            sys.meta_path.insert(0, TorchWatcher(self.torch_begins, self.torch_imported))
+        self._remove.append(children.install(self._as_child if self.settings.get("children") else None, self._note))
         # Registered first, so run last: what the script does at exit is recorded too.
         atexit.register(self.finish)
         os.register_at_fork(after_in_child=self._forked)
 
+    def _as_child(self, process: Any) -> children.ChildRun:
+        """What a child process runs, which it records as this run is."""
+        return children.ChildRun(process, self.settings, self.target, self.args)
+
+    def _note(self, text: str) -> None:
+        if self.session is not None and self.session.enabled:
+            with self.session.guarded("a child process"):
+                self.session.note(text)
+
+    def leave(self) -> None:
+        """In a forked child: takes out the hooks that it has inherited."""
+        while self._remove:
+            with contextlib.suppress(Exception):
+                self._remove.pop()()
+
     def _forked(self) -> None:
+        sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, TorchWatcher)]
         if self.session is not None:
             self.session.after_fork()
         else:
@@ -121,8 +147,9 @@ class Run:
 
     def finish(self) -> None:
         """Writes the last words, whatever way the script ended."""
-        if os.getpid() != self._pid:
+        if os.getpid() != self._pid or self._finished:
             return
+        self._finished = True
         while self._remove:
             self._remove.pop()()
         if self.session is None:
@@ -164,6 +191,7 @@ class _Outer:
         self._session = run.session
         self.path = run.path
         self._folder = None
+        self.leave = run.leave
 
 
 class TorchWatcher(importlib.abc.MetaPathFinder):

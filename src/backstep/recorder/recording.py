@@ -69,7 +69,7 @@ class Recording:
 
         warn_if_untried(str(torch.__version__))
 
-        from backstep.recorder import cells
+        from backstep.recorder import cells, children
         from backstep.recorder.install import install_torch
         from backstep.recorder.session import Session
         from backstep.recorder.streams import Streams
@@ -85,7 +85,7 @@ class Recording:
         os.register_at_fork(after_in_child=lambda: s.after_fork() if (s := session()) is not None else None)
         self._session.frames.begin_at(frame)
         self._session.scribe.start()
-        removals = [install_torch(self._session)]
+        removals = [install_torch(self._session), children.install(None, self._session.note)]
         if self._options.output:
             removals.append(Streams(self._session).install())
 
@@ -106,6 +106,10 @@ class Recording:
             self._session.ended_by(error)
         self._session.finish({"exit": exit_of(error)})
         self._last = self._session.scribe.position - 1
+
+    def leave(self) -> None:
+        """In a forked child: takes out the hooks that it has inherited."""
+        self._remove()
 
     def __repr__(self) -> str:
         state = "not begun" if self._session is None else "recording" if self in _current else "finished"

@@ -147,7 +147,7 @@ class Loading:
                 "exit": exit_,
                 "options": stored.get("options", {}),
                 "events": len(self),
-                **{name: stored[name] for name in ("rank", "world_size") if stored.get(name) is not None},
+                **{name: stored[name] for name in ("rank", "world_size", "child") if stored.get(name) is not None},
             }
 
     @property

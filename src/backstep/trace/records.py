@@ -37,6 +37,8 @@ class HeaderRow(msgspec.Struct, frozen=True):
     """Why the recording ended before the script."""
     rank: int | None = None
     world_size: int | None = None
+    child: str | None = None
+    """What the process is called, if the script started it."""
     """Which of how many processes was recorded, if there were several."""
     process: int | None = None
     """The number of the process that was recorded, as long as it runs; of no use elsewhere, and told nowhere."""
