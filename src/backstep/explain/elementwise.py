@@ -102,12 +102,25 @@ def _masked_fill(o: Operands, edge: int) -> str | None:
 
 
 def _clamp(o: Operands, edge: int) -> str | None:
+    if len(o.names) > 1:
+        return _clamp_by_tensors(o, edge)
     low, high = o.number("min"), o.number("max")
-    if edge or len(o.names) != 1 or (low is None and high is None):
+    if edge or (low is None and high is None):
         return None
     x = o.input(0)
     lower = "" if low is None else f"{low:g} ≤ "
     return f"1 where {lower}{x}{'' if high is None else f' ≤ {high:g}'}, else 0"
+
+
+def _clamp_by_tensors(o: Operands, edge: int) -> str | None:
+    """Between the numbers of other tensors; the edges are the input's, the lower and the upper bounds'."""
+    x, bound = o.input(0), o.input(1)
+    if len(o.names) == 3:
+        return f"1 where {bound} ≤ {x} ≤ {o.input(2)}, else 0" if edge == 0 else None
+    within = {"clamp_min": "≥", "clamp_max": "≤"}.get(o.op.op.strip("_"))  # else whether it is the lower is not told
+    if edge == 0:
+        return f"1 where {x} {within} {bound}, else 0" if within else f"1 where {x} keeps within {bound}, else 0"
+    return f"1 where {bound} took the place of {x}, else 0"
 
 
 def _bound(sign: str, name: str) -> Formula:
@@ -121,12 +134,20 @@ def _bound(sign: str, name: str) -> Formula:
 
 
 def _hardtanh(o: Operands, edge: int) -> str | None:
-    low, high = o.number("min_val", -1), o.number("max_val", 1)
+    low, high = (0, 6) if o.op.op.startswith("relu6") else (o.number("min_val", -1), o.number("max_val", 1))
     return f"1 where {low:g} < {o.input(0)} < {high:g}, else 0" if edge == 0 else None
+
+
+SELU = (1.6732632423543772, 1.0507009873554805)
+"""Its alpha and its scale, which are no arguments of it."""
+SOFTPLUS = 20
+"""From here on softplus is a straight line; its slope differs from that by less than rounding."""
 
 
 def _elu(o: Operands, edge: int) -> str | None:
     alpha, scale = o.number("alpha", 1) or 0.0, o.number("scale", 1) or 0.0
+    if o.op.op.startswith("selu"):
+        alpha, scale = SELU
     if edge or o.number("input_scale", 1) != 1:
         return None
     bend = alpha * scale
@@ -135,7 +156,11 @@ def _elu(o: Operands, edge: int) -> str | None:
 
 def _softplus(o: Operands, edge: int) -> str | None:
     beta = o.number("beta", 1)
-    return f"sigmoid({'' if beta == 1 else f'{beta:g}·'}{o.input(0)})" if edge == 0 else None
+    far = o.number("threshold", SOFTPLUS)
+    slope = f"sigmoid({'' if beta == 1 else f'{beta:g}·'}{o.input(0)})"
+    if edge or far is None or not beta:
+        return None
+    return slope if far >= SOFTPLUS else f"{slope} where {o.input(0)} ≤ {far / beta:g}, else 1"
 
 
 def _gelu(o: Operands, edge: int) -> str | None:

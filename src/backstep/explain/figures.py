@@ -42,6 +42,14 @@ def listed(words: list[str]) -> str:
     return " and ".join(part for part in (", ".join(words[:-1]), words[-1]) if part) if words else ""
 
 
+def line_of(dims: int, dim: float | None) -> str:
+    """What the numbers along a dimension are called: `row`, `column`, `line along dim 1`."""
+    if dim is None:
+        return "line"
+    along = int(dim) % max(1, dims)
+    return "row" if along == dims - 1 or dims == 0 else "column" if dims == 2 else f"line along dim {along}"
+
+
 def spread_dims(inner: tuple[int, ...], outer: tuple[int, ...]) -> tuple[int, ...]:
     """The dims of `outer` over which something of shape `inner` was broadcast."""
     lead = len(outer) - len(inner)

@@ -60,7 +60,8 @@ def equation(arrives: str, leaves: str, formula: str, elementwise: bool) -> str 
         return f"{leaves} = {arrives}, {formula.removeprefix('1, ')}"
     if not elementwise:
         return None
-    return f"{leaves} = {arrives}" + ("" if formula == "1" else f" · {factor(formula)}")
+    last = formula.rpartition(" = ")[2]
+    return f"{leaves} = {arrives}" + ("" if last == "1" else f" · {factor(last)}")
 
 
 SIGNS = {"mul": "*", "add": "+", "sub": "-", "div": "/", "pow": "**", "matmul": "@", "rsub": "-"}

@@ -56,7 +56,7 @@ def clamped(step: Step) -> str | None:
         far = "only its sign" if bend == 1 else f"its sign times {bend:g}"
     else:
         inside, far = inside if bend == 1 else f"{inside} over {bend:g}", "only its sign"
-    return f"Each gets {inside} where that is smaller than {bend:g}, else {far}{shared(step)}"
+    return f"Each gets {inside} where the error is less than {bend:g} in size, else {far}{shared(step)}"
 
 
 LOSSES: dict[str, Callable[[Step], str | None]] = {

@@ -6,8 +6,9 @@ import re
 
 LONGEST = 72
 """Cells of a name where there is room; expressions can be of any length."""
-SIMPLE = re.compile(r"[\w.]+(#\d+)?(\[[^\[\]()]*\])*(\([^()]*\))?|\([^()]*\)")
-"""A name, an item, a call, or what is in parentheses already."""
+BRACKETED = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
+SIMPLE = re.compile(r"[\w.#]*")
+"""What is left of a name, an item, a call or a chain of calls without its brackets."""
 
 
 def short(name: str, longest: int = LONGEST) -> str:
@@ -20,14 +21,21 @@ def short(name: str, longest: int = LONGEST) -> str:
     return name[: longest - 1] + "…"
 
 
+def is_simple(name: str) -> bool:
+    """Whether a name holds together: there is no operator outside of its brackets."""
+    while BRACKETED.search(name):
+        name = BRACKETED.sub("", name)
+    return SIMPLE.fullmatch(name) is not None
+
+
 def factor(name: str) -> str:
     """A name as a factor of a product: in parentheses when it is an expression."""
-    return name if SIMPLE.fullmatch(name) else f"({name})"
+    return name if is_simple(name) else f"({name})"
 
 
 def whole(name: str) -> str:
     """A name after a `d`: a call stands in parentheses, too."""
-    return name if SIMPLE.fullmatch(name) and ("(" not in name or name[0] == "(") else f"({name})"
+    return name if is_simple(name) and ("(" not in name or name[0] == "(") else f"({name})"
 
 
 def derivative(above: str, below: str) -> str:

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 
+from backstep.explain.figures import number
 from backstep.explain.names import factor, short
 from backstep.trace.event import ForwardEvent, Value
 from backstep.trace.signature import bind
@@ -46,7 +47,7 @@ class Operands:
         """What stands beside input `edge` in a binary op: a tensor's name or a number."""
         if len(self.names) == 2 and edge < 2:
             return factor(self.names[1 - edge])
-        return str(self.numbers[0]) if self.numbers else None
+        return number(self.numbers[0]) if self.numbers else None
 
     def argument(self, name: str, place: int, default: object) -> object:
         """An argument by name, or by its place among those without one."""

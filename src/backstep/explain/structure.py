@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from backstep.explain.figures import line_of
 from backstep.explain.names import factor
 from backstep.explain.operands import Formula, Operands, of
 
@@ -42,7 +43,8 @@ def _convolution(o: Operands, edge: int) -> str | None:
 def _spread(o: Operands, edge: int) -> tuple[int, float] | None:
     """How many elements went into each variance, and what it was divided by."""
     count = o.size(0) // max(1, o.made)
-    correction = o.bound.get("correction", 1)
+    flags = [value for value in (o.named.get("unbiased"), *o.unnamed) if isinstance(value, bool)]
+    correction = int(flags[0]) if flags else o.bound.get("correction", o.named.get("correction", 1))
     by = count - (1 if correction is None else correction)
     return None if edge or by <= 0 else (count, by)
 
@@ -57,9 +59,15 @@ def _std(o: Operands, edge: int) -> str | None:
     return None if spread is None else f"({o.input(0)} - mean) / ({spread[1]:g}·{factor(o.result)})"
 
 
+def power_of(o: Operands, name: str) -> object:
+    """Of a norm, which: 2 for the Euclidean; by any of the names that it has."""
+    told = o.bound.get(name, o.named.get("ord", o.named.get("p", o.unnamed[0] if o.unnamed else 2)))
+    return 2 if told in (None, "fro") else told
+
+
 def _norm(name: str) -> Formula:
     def formula(o: Operands, edge: int) -> str | None:
-        power = o.bound.get(name, 2)
+        power = power_of(o, name)
         if edge:
             return None
         if power in (2, None):
@@ -78,6 +86,9 @@ def _average(o: Operands, edge: int) -> str | None:
     sizes = kernel if isinstance(kernel, list) else [kernel]
     if edge or not all(isinstance(size, int) for size in sizes) or o.bound.get("divisor_override") is not None:
         return None
+    if o.bound.get("ceil_mode") or (o.bound.get("padding") not in (0, [], [0], [0, 0], None)
+                                    and not o.bound.get("count_include_pad", True)):
+        return None  # the windows at the edges are smaller
     count = math.prod(sizes) ** (2 if len(sizes) == 1 and "2D" in _kind(o) else 1)
     return f"1 / {count} for each window that it lies in"
 
@@ -89,9 +100,9 @@ def _kind(o: Operands) -> str:
 def _normalised(o: Operands, edge: int) -> str | None:
     """Layer, batch and group norm; in evaluation batch norm has constants for the mean and the variance."""
     if edge == 2:
-        return "1, summed over all but the weight's own dims"
+        return "1, summed over all but its own dims"
     if edge == 1:
-        return "x̂ = (x - mean) / std, summed over all but the weight's own dims"
+        return "x̂ = (x - mean) / std, summed over all but its own dims"
     if edge:
         return None
     if o.bound.get("training") is False:
@@ -153,6 +164,23 @@ def _part(o: Operands, edge: int) -> str:
     return f"1 in the part that came from {o.input(edge)}"
 
 
+def _expand(o: Operands, edge: int) -> str | None:
+    if edge or not o.op.inputs:
+        return None
+    x = o.input(0)
+    return f"reshaped back to {x}" if o.size(0) == o.made else f"summed over what {x} was expanded to"
+
+
+def _softmax(matrix: str) -> Formula:
+    def formula(o: Operands, edge: int) -> str | None:
+        if edge or not o.op.inputs:
+            return None
+        along = line_of(len(o.op.inputs[0].shape), o.number("dim"))
+        return f"{matrix.format(x=o.input(0), y=factor(o.result))} in each {along}"
+
+    return formula
+
+
 def _put(o: Operands, edge: int) -> str | None:
     """Of what is written into a copy: the old numbers, and those that take their places."""
     adds = o.bound.get("accumulate") is True or (o.op.aten or "").startswith(("aten.scatter_add", "aten.index_add"))
@@ -206,7 +234,7 @@ STRUCTURE: dict[str, Formula] = {
     **dict.fromkeys(("View", "UnsafeView", "ReshapeAlias", "Reshape"), RESHAPED),
     "Unsqueeze": of("squeezed back"),
     "Squeeze": of("unsqueezed back"),
-    "Expand": of("summed over what {x} was expanded to"),
+    "Expand": _expand,
     "Repeat": of("summed over the copies of {x}"),
     "Flip": of("flipped back"),
     "Roll": of("rolled back"),
@@ -236,8 +264,8 @@ STRUCTURE: dict[str, Formula] = {
     **dict.fromkeys(("NativeLayerNorm", "NativeBatchNorm", "NativeGroupNorm"), _normalised),
     "torch::autograd::CopyBackwards": _copied,
     "torch::autograd::CopySlices": _slices,
-    "Softmax": of("diag({y}) - {y}·{y}ᵀ in each row"),
-    "LogSoftmax": of("I - 1·softmax({x})ᵀ in each row"),
+    **dict.fromkeys(("Softmax", "SafeSoftmax"), _softmax("diag({y}) - {y}·{y}ᵀ")),
+    "LogSoftmax": _softmax("I - 1·softmax({x})ᵀ"),
     "NllLoss": _nll,
     "NllLoss2D": _nll,
     "MseLoss": _mse,

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from backstep.explain.figures import number
+from backstep.explain.figures import line_of, number
 from backstep.explain.step import Step, sums_to_zero
+from backstep.explain.structure import power_of
 
 
 def normalised(step: Step) -> str | None:
     """Layer, batch and group norm; the coupling is told only where the recorded gradients show it."""
     index = step.story.index
+    of = "at its place in each row" if step.kind == "NativeLayerNorm" else "of its channel"
     if index == 2:
-        return f"{step.x} was added to every normalised number of its channel: their gradients are summed"
+        return f"{step.x} was added to every normalised number {of}: their gradients are summed"
     if index == 1:
-        return f"{step.x} multiplied every normalised number of its channel: each gradient times that number, summed"
+        return f"{step.x} multiplied every normalised number {of}: each gradient times that number, summed"
     if step.operands is not None and step.operands.bound.get("training") is False:
         return "In evaluation the mean and the variance are constants: each gradient is only scaled"
     axes = coupled_axes(step)
@@ -52,8 +54,9 @@ def softmax(step: Step) -> str | None:
     if dim is None:
         return None
     zero = array is not None and array.ndim > 0 and sums_to_zero(array, (int(dim),))
-    return "The probabilities of a row add up to 1, so what one gains the others lose" + (
-        ": the gradients of each row add up to 0" if zero else ""
+    line = line_of(len(step.in_shape), dim)
+    return f"The probabilities of a {line} add up to 1, so what one gains the others lose" + (
+        f": the gradients of each {line} add up to 0" if zero else ""
     )
 
 
@@ -72,8 +75,10 @@ def cross_entropy(step: Step) -> str | None:
     if not np.allclose(expected, left, rtol=1e-3, atol=1e-5 * np.abs(left).max()):
         return None
     scales = np.unique(np.round(weights[target == 1], 12))
-    rows = left.shape[0]
-    if scales.size == 1 and np.isclose(scales[0], 1 / rows, rtol=1e-4):
+    rows, ignored = left.shape[0], int((target == 0).sum())
+    if scales.size == 1 and ignored and np.isclose(scales[0], 1 / (rows - ignored), rtol=1e-4):
+        by = f", divided by the {rows - ignored} rows that count (the other {ignored} get 0)"
+    elif scales.size == 1 and np.isclose(scales[0], 1 / rows, rtol=1e-4):
         by = f", divided by the {rows} rows" if rows > 1 else ""
     elif scales.size == 1:
         by = "" if scales[0] == 1 else f", times {number(float(scales[0]))}"
@@ -81,3 +86,43 @@ def cross_entropy(step: Step) -> str | None:
         by = ", each row times the weight of its target"
     meaning = "the predicted probabilities minus 1 at the target class"
     return f"Softmax and cross entropy together: what leaves is p - y{by}, {meaning}"
+
+
+def length(step: Step) -> str | None:
+    """The Euclidean norm: whoever is long has a large share in it."""
+    if step.operands is None or power_of(step.operands, "p" if step.kind == "Norm" else "ord") != 2:
+        return None
+    return f"Each number of {step.x} gets its share of the length, the number over the norm, of the norm's gradient"
+
+
+def shared_by_softmax(step: Step) -> str:
+    return f"The gradient is shared out by the softmax of {step.x}: the shares of each {step.y} add up to what arrives"
+
+
+def spread(step: Step) -> str | None:
+    """Variance and standard deviation."""
+    if step.story.formula is None:
+        return None
+    what = "variance" if step.kind == "Var" else "standard deviation"
+    return f"Each number of {step.x} gets a gradient by its distance from the mean, for that is what moves the {what}"
+
+
+def other_factors(step: Step) -> str:
+    return f"Each number of {step.x} gets the product of all the others, times what arrives"
+
+
+def running(step: Step) -> str | None:
+    if "cumsum" not in step.whole:
+        return None
+    return f"Each number of {step.x} went into the sum at its place and into all after it: their gradients are added up"
+
+
+def attention(step: Step) -> str | None:
+    """q, k and v of scaled dot product attention."""
+    weights = "softmax of q @ kᵀ / √d"
+    if step.story.index == 2:
+        return f"Each row of {step.x} gets the gradients of the rows that looked at it, by the attention that they paid"
+    if step.story.index > 1:
+        return None
+    others = step.input_name(1 - step.story.index)
+    return f"Back through the {weights}: each row of {step.x} gets the rows of {others}, by how much its scores matter"

@@ -37,6 +37,8 @@ def joined(step: Step) -> str:
 
 
 def taken(step: Step) -> str | None:
+    if step.reached == step.size:
+        return f"All {counted(step.size, 'number')} of {step.x} were taken, and get a gradient"
     if step.reached is None:
         return f"Only what was taken from {step.x} gets a gradient, the rest gets 0"
     rest = step.size - step.reached
@@ -54,13 +56,52 @@ def looked_up(step: Step) -> str | None:
         return taken(step)
     if step.kind == "IndexSelect" and step.number("dim") != 0:
         return taken(step)
-    _, uses = np.unique(rows % step.in_shape[0], return_counts=True)
+    taken_rows, uses = np.unique(rows % step.in_shape[0], return_counts=True)
+    padding = step.number("padding_idx", -1) if step.kind == "Embedding" else -1
+    unused = ""
+    if padding is not None and padding >= 0 and padding in taken_rows:
+        uses = uses[taken_rows != padding]
+        unused = f"; row {padding:g} is padding and gets none"
     again = int((uses > 1).sum())
     more = f", the gradients of {again:,} of them added up, for they were taken more than once" if again else ""
     if len(uses) == step.in_shape[0]:
         return f"Every row of {step.x} was taken and gets a gradient{more}"
     rows_taken = f"{len(uses):,} of the {step.in_shape[0]:,} rows of {step.x}"
-    return f"{rows_taken} were taken and get a gradient{more}; the others get 0"
+    verb = "was taken and gets a gradient" if len(uses) == 1 else "were taken and get a gradient"
+    return f"{rows_taken} {verb}{more}; the others get 0{unused}"
+
+
+def cast(step: Step) -> str:
+    """To another dtype, and back."""
+    if step.arrived is None or step.left is None or step.arrived.dtype == step.left.dtype:
+        return f"The gradient of {step.y} goes to {step.x} as it is"
+    change = f"{step.arrived.dtype} to {step.left.dtype}"
+    return f"Only the dtype changes, from {change}, which {step.x} has: the numbers stay, to its rounding"
+
+
+def padded(step: Step) -> str | None:
+    if step.arrived is None or step.size > math.prod(step.out_shape):
+        return None
+    around = math.prod(step.out_shape) - step.size
+    return f"The {counted(around, 'number')} of padding came from nowhere: their gradients are cut off"
+
+
+def put(step: Step) -> str:
+    """Numbers that were written into a copy, or added to it."""
+    formula = step.story.formula
+    if step.story.index == 0:
+        if formula == "1":
+            return f"Something was added to {step.x}: its gradient is the one that arrives"
+        return f"Where a number was put, the old one of {step.x} is gone and gets 0; elsewhere the gradient passes"
+    return f"Each number of {step.x} gets the gradient of the place where it was put"
+
+
+def windows(step: Step) -> str:
+    return f"Each number of {step.x} gets the gradients of all the windows that it lies in, added up"
+
+
+def upsampled(step: Step) -> str:
+    return f"Each number of {step.x} went into several places of {step.y}: each of these sends back its share"
 
 
 def chosen(step: Step) -> str | None:

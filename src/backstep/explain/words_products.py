@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from backstep.explain.figures import counted, places, spread_dims
+from backstep.explain.figures import counted, places, shape_text, spread_dims
 from backstep.explain.step import Step
 
 
@@ -43,11 +43,42 @@ def convolution(step: Step) -> str | None:
         where = f"each of the {total:,} places of its channel ({samples} × {positions:,})"
         return f"{step.x} was added at {where}: the gradients there are summed"
     if "transpose" in step.whole:
-        return None
+        return transposed_convolution(step)
     if step.story.index == 1:
         where = f"{counted(positions, 'position')} of {counted(samples, 'sample')}"
         return f"The kernel was laid over {where}: the gradient of each weight is the sum over all of them"
     return f"Each number of {step.x} gets a share from every place of {step.y} whose kernel lay over it"
+
+
+def transposed_convolution(step: Step) -> str:
+    if step.story.index == 1:
+        given = step.input_name(0)
+        return f"The kernel was laid down at every place of {given}: each weight gets the sum over all of them"
+    return f"Each number of {step.x} was spread by the kernel over places of {step.y}: their gradients come back to it"
+
+
+def dot(step: Step) -> str:
+    other = step.input_name(1 - step.story.index)
+    return f"Each number of {step.x} gets the number of {other} that stood beside it, times what arrives"
+
+
+def recurrent(step: Step) -> str | None:
+    """A whole recurrent layer that runs as one op."""
+    if step.op is None or not step.op.inputs or len(step.op.inputs[0].shape) != 3:
+        return None
+    sequence = shape_text(step.op.inputs[0].shape)
+    through = f"One node runs back through all the time steps of the layer (its input is {sequence})"
+    if 1 <= step.story.index <= 4:
+        return f"{through}: {step.x} was used in each, and its gradients there are summed"
+    return f"{through}, from the last to the first"
+
+
+def average(step: Step) -> str | None:
+    """A mean over windows that lie side by side or overlap."""
+    share = (step.story.formula or "").partition(" for each")[0]
+    if not share.startswith("1 / "):
+        return None
+    return f"Each number of {step.x} gets {share.replace(' ', '')} of the gradient of every window that it lies in"
 
 
 def total(step: Step) -> str | None:
