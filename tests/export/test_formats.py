@@ -101,10 +101,22 @@ def test_svg_is_a_picture_with_the_values(ols: Path, hostile: Path) -> None:
     drawing = ET.fromstring(written(ols, "svg", at=at))
     texts = ["".join(text.itertext()) for text in drawing.iter("{http://www.w3.org/2000/svg}text")]
     assert {"w", "mul → y_hat", "∇ -2", "pow → loss"} <= set(texts)
+    tips = ["".join(tip.itertext()) for tip in drawing.iter("{http://www.w3.org/2000/svg}title")]
+    assert "pow → loss\n1\n∇ 1" in tips, "what a box has no room for"
     wires = [one.get("class") for one in drawing.iter("{http://www.w3.org/2000/svg}polyline")]
     assert wires.count("back") == 3 and wires.count("forth") == 2
     tags = {one.tag.rpartition("}")[2] for one in ET.fromstring(written(hostile, "svg")).iter()}
     assert tags <= {"svg", "title", "style", "g", "rect", "text", "polyline", "path"}
+
+
+def test_the_graph_is_of_one_moment_with_all_its_gradients(ols: Path) -> None:
+    drawn = written(ols, "mermaid").decode()
+    with load(ols) as trace:
+        end = next(event.position for event in trace.find(kind="backward_end"))
+        (at,) = re.findall(r"at #(\d+)", drawn)
+        assert int(at) == end
+        w, grad = trace.tensor("w").at(end), trace.tensor("w.grad").at(end)
+    assert f'"w<br/>{w:g}<br/>∇ {grad:g}"' in drawn and grad, "not what the update and the zeroing made of them"
 
 
 def test_mermaid_is_a_flowchart_and_nothing_else(ols: Path, hostile: Path) -> None:
@@ -177,13 +189,21 @@ def test_the_page_shows_each_moment_as_the_screen_does(ols: Path) -> None:
             assert {trace.event(position).kind, trace.event(other).kind} == {"forward", "backward"}
 
 
+def test_the_page_shows_no_key_that_it_has_not_and_is_light_on_paper(ols: Path) -> None:
+    page = Page(written(ols, "html").decode())
+    headings = {text(page.data["rows"][pane[0]]).strip() for step in page.data["steps"] for pane in step["panes"]}
+    assert {one.split()[0] for one in headings} == {"Source", "Graph", "Chain", "Tensors"}
+    assert not any(sign in one for one in headings for sign in ("─", "unfolds"))
+    dark, light = page.inside["style"][0].rsplit("@media (prefers-color-scheme: light), print", 1)
+    inks = re.compile(r"\.k(\d+){")
+    assert inks.findall(dark) == inks.findall(light) and dark != light, "each colour has one for a light ground"
+
+
 def test_the_page_runs_no_script_but_its_own(hostile: Path) -> None:
     told = written(hostile, "html").decode()
     page = Page(told)
-    known = (
-        "html head meta title style body header h1 h2 div svg path line input nav button main section pre footer script"
-    )
-    assert {tag for tag, _ in page.tags} <= set(known.split())
+    known = "html head meta title style body header h1 h2 svg path line input nav button span main section pre footer"
+    assert {tag for tag, _ in page.tags} <= {*known.split(), "script"}
     assert not any(name.startswith("on") or name == "src" for _, attrs in page.tags for name in attrs)
     (policy,) = [a["content"] for tag, a in page.tags if a.get("http-equiv") == "Content-Security-Policy"]
     for kind, content in (("script", page.inside["script"][1]), ("style", page.inside["style"][0])):

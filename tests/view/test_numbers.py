@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from backstep.trace.event import Value
 from backstep.trace.trace import Trace
-from backstep.view.numbers import BARS, histogram, number, signed, spark, value_text
+from backstep.view.numbers import BARS, histogram, number, percent, signed, spark, value_text
 from tests.handmade import HandmadeTrace
 
 
@@ -26,6 +26,10 @@ from tests.handmade import HandmadeTrace
 )  # fmt: skip
 def test_four_digits(x: float, text: str) -> None:
     assert number(x) == text.replace("99999", number(99999.0))
+
+
+def test_a_share_is_a_plain_number() -> None:
+    assert [percent(part) for part in (0.0033, 0.144, 0.996, 1.0, 12.34)] == ["0.33%", "14%", "100%", "100%", "1234%"]
 
 
 @given(st.floats(-1e300, 1e300))

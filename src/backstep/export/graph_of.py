@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from backstep.replay.moment import Moment
 from backstep.replay.runs import runs_of
+from backstep.trace.batch import KIND_CODE
 from backstep.trace.event import Value
 from backstep.trace.trace import Trace
 from backstep.view.brief import figures, shape
@@ -30,14 +33,15 @@ class Box:
 
 
 def default_position(trace: Trace) -> int:
-    """The end of the first iteration; where there is none, that of the trace. ValueError for an empty one."""
+    """The end of the last backward pass of the first iteration: all gradients are there, and the values that they are
+    of. Without an iteration that of the trace, without a backward pass its end. ValueError for an empty trace."""
     if not len(trace):
         raise ValueError("the trace has no events")
     runs = runs_of(trace)
-    for at, key in enumerate(runs.inner_keys):
-        if key >= 0:
-            return int(runs.inner_span(at)[1])
-    return len(trace) - 1
+    iterations = np.flatnonzero(runs.inner_keys >= 0)
+    first, last = runs.inner_span(int(iterations[0])) if len(iterations) else (0, len(trace) - 1)
+    ends = np.flatnonzero(trace.columns["kind"][first : last + 1] == KIND_CODE["backward_end"])
+    return first + int(ends[-1]) if len(ends) else last
 
 
 def boxes_at(trace: Trace, at: int | None) -> tuple[Moment, list[Box]]:

@@ -15,12 +15,13 @@ import msgspec
 from rich.segment import Segment
 from rich.style import Style
 
-from backstep.export.page import BUTTONS, PAGE, SCRIPT, STYLE
+from backstep.export.page import BUTTONS, LIGHT_OR_PAPER, PAGE, SCRIPT, STYLE
 from backstep.replay.moment import Moment
 from backstep.replay.runs import runs_of
 from backstep.replay.steps import PASSED_OVER
 from backstep.trace.trace import Trace
 from backstep.view import chain, graph, header, source, tensors
+from backstep.view.heatmap import LEVELS, color
 from backstep.view.highlight import lines_of
 from backstep.view.rows import Row
 from backstep.view.theme import DARK, LIGHT
@@ -88,7 +89,8 @@ def _step(trace: Trace, position: int, index: dict[int, int], ink: _Inks, rows: 
     moment = Moment(trace, position)
     panes = []
     for module, width, height in PANES:
-        drawn = [module.title(moment, width, DARK), *_trimmed(module.build(moment, width, height, DARK))]
+        heading = _heading(module.title(moment, width, DARK))
+        drawn = [heading, *_trimmed(module.build(moment, width, height, DARK))]
         panes.append([rows.number(ink.parts(row)) for row in drawn])
     twin = moment.twin
     return {
@@ -99,6 +101,12 @@ def _step(trace: Trace, position: int, index: dict[int, int], ink: _Inks, rows: 
         "twin": -1 if twin is None else index.get(twin, -1),
         "panes": panes,
     }
+
+
+def _heading(title: Row) -> Row:
+    """A pane's title without its rule and without keys, which are the screen's."""
+    words = [segment for segment in title if segment.style not in (DARK.key, DARK.rule)]
+    return [Segment(text.replace(graph.UNFOLDS, ""), style) for text, style, _ in words]
 
 
 def _trimmed(rows: list[Row]) -> list[Row]:
@@ -153,7 +161,8 @@ class _Inks:
             _rule(name, self._light.get(color, color), self._light.get(ground, ground), bold, italic)
             for (color, ground, bold, italic), name in self._classes.items()
         )
-        return f"{dark}@media (prefers-color-scheme: light) {{\n{light}}}\n"
+        bars = (f"h1{{background:{_hex(theme.bar.bgcolor)}}}\n" for theme in (DARK, LIGHT))
+        return f"{next(bars)}{dark}{LIGHT_OR_PAPER} {{\n{next(bars)}{light}}}\n"
 
 
 def _rule(number: int, color: str, ground: str, bold: bool, italic: bool) -> str:
@@ -168,7 +177,8 @@ def _hex(color: Any) -> str:
 
 def _light_colours(trace: Trace) -> dict[str, str]:
     """For each colour of the dark theme, and of its code, that of the light one."""
-    found: dict[str, str] = {}
+    dark_heat, light_heat = ((theme.negative, theme.neutral, theme.positive) for theme in (DARK, LIGHT))
+    found = {color(level, dark_heat): color(level, light_heat) for level in range(-LEVELS, LEVELS + 1)}
     for name in DARK.__dataclass_fields__:
         dark, light = getattr(DARK, name), getattr(LIGHT, name)
         if isinstance(dark, Style):

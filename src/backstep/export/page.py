@@ -2,31 +2,49 @@
 
 from __future__ import annotations
 
-STYLE = """
-:root { color-scheme: dark light; --ground: #11151c; --ink: #d8dee9; --dim: #7b8494; --line: #3b4252; --key: #f9ee71; }
-@media (prefers-color-scheme: light) {
-:root { --ground: #fbfbfa; --ink: #22262e; --dim: #666e7a; --line: #c9ced6; --key: #7a5c00; }
-}
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--ground); color: var(--ink); font: 14px/1.35 ui-monospace, "DejaVu Sans Mono", Menlo,
-Consolas, monospace; }
-header { position: sticky; top: 0; background: var(--ground); border-bottom: 1px solid var(--line); padding: 8px 16px;
-z-index: 1; }
-h1 { font-size: 15px; margin: 0 0 4px; }
-h2 { font-size: 14px; margin: 0 0 4px; color: var(--dim); font-weight: normal; }
-main { display: grid; grid-template-columns: minmax(0, 5fr) minmax(0, 8fr); gap: 16px; padding: 12px 16px; }
-section { min-width: 0; overflow-x: auto; border-top: 1px solid var(--line); padding-top: 6px; }
-#source { grid-row: span 3; }
-pre { margin: 0; font: inherit; line-height: 1.19; } i { font-style: normal; }
-#curve { width: 100%; height: 56px; display: block; cursor: pointer; }
-#curve path { fill: none; stroke: #4fa8ee; stroke-width: 2; vector-effect: non-scaling-stroke; }
-#curve line { stroke: var(--key); stroke-width: 2; vector-effect: non-scaling-stroke; }
-input[type=range] { width: 100%; margin: 2px 0; } button { font: inherit; background: none; color: inherit;
-border: 1px solid var(--line); border-radius: 4px; padding: 1px 8px; cursor: pointer; margin-right: 4px; }
-kbd { color: var(--key); font: inherit; } footer { padding: 4px 16px 16px; color: var(--dim); }
-@media (max-width: 900px) { main { display: block; } section { margin-bottom: 16px; } }
-@media print { header { position: static; } nav, input { display: none; } }
+LIGHT_OR_PAPER = "@media (prefers-color-scheme: light), print"
+STYLE = f"""
+:root {{ color-scheme: dark light;
+--ground: #11151c; --ink: #d8dee9; --dim: #7b8494; --line: #3b4252; --key: #f9ee71; }}
+{LIGHT_OR_PAPER} {{
+:root {{ --ground: #fbfbfa; --ink: #22262e; --dim: #666e7a; --line: #c9ced6; --key: #7a5c00; }}
+}}
+* {{ box-sizing: border-box; }}
+body {{ margin: 0; background: var(--ground); color: var(--ink);
+font: 14px/1.35 ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; }}
+header {{ position: sticky; top: 0; z-index: 1; padding-bottom: 8px;
+background: var(--ground); border-bottom: 1px solid var(--line); }}
+h1 {{ font: inherit; margin: 0 0 6px; padding: 4px 16px; }}
+h2 {{ font: inherit; margin: 0 0 6px; }}
+main {{ display: grid; grid-template-columns: minmax(0, 5fr) minmax(0, 8fr); gap: 16px; padding: 12px 16px; }}
+section {{ min-width: 0; overflow-x: auto; }}
+section + section {{ border-top: 1px solid var(--line); padding-top: 8px; }}
+#source {{ grid-row: span 3; }} #source + section {{ border-top: none; padding-top: 0; }}
+pre {{ margin: 0; font-size: clamp(11px, calc((100vw - 48px) / 104), 20px); line-height: 1.17; }}
+i {{ font-style: normal; }} pre i {{ display: inline-block; }}
+#curve {{ width: calc(100% - 32px); height: 56px; display: block; margin: 0 16px; cursor: pointer; }}
+#curve path {{ fill: none; stroke: #4fa8ee; stroke-width: 2; vector-effect: non-scaling-stroke; }}
+#curve line {{ stroke: var(--key); stroke-width: 2; vector-effect: non-scaling-stroke; }}
+input[type=range] {{ width: calc(100% - 28px); margin: 2px 14px; }}
+nav {{ display: flex; flex-wrap: wrap; gap: 4px; padding: 0 16px; }}
+nav span {{ margin-left: auto; color: var(--dim); }}
+button {{ font: inherit; background: none; color: inherit; border: 1px solid var(--line); border-radius: 4px;
+padding: 1px 8px; cursor: pointer; }}
+button:hover {{ border-color: currentcolor; }}
+footer {{ padding: 4px 16px 16px; color: var(--dim); }}
+@media (max-width: 900px) {{
+main {{ display: flex; flex-direction: column; }} #chain {{ order: -2; }} #graph {{ order: -1; }}
+pre {{ font-size: 12px; }} section + section {{ border-top: none; padding-top: 0; }}
+}}
+@media (max-width: 500px) {{ #curve {{ height: 32px; }} button {{ padding: 1px 5px; font-size: 12px; }} }}
+@media print {{
+* {{ print-color-adjust: exact; }} header {{ position: static; }} button, input {{ display: none; }}
+main {{ display: block; }} section {{ overflow: visible; margin-bottom: 16px; break-inside: avoid; }}
+pre {{ font-size: 10px; min-height: 0 !important; }}
+}}
 """
+"""The panes are as wide as their cells: 66 and 104 beside each other fill any window. One below the other what explains
+comes first. On paper it is light."""
 
 SCRIPT = """
 "use strict";
@@ -34,6 +52,10 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const panes = ["source", "graph", "chain", "tensors"];
 const by = id => document.getElementById(id);
 let at = data.start;
+panes.forEach((pane, index) => {
+  const rows = Math.max(...data.steps.map(step => step.panes[index].length - 1));
+  by(pane).querySelector("pre").style.minHeight = rows * 1.17 + "em";
+});
 function parts(row) {
   const nodes = [];
   for (let index = 0; index < row.length; index += 2) {
@@ -107,12 +129,11 @@ PAGE = """<!doctype html>
 </head>
 <body>
 <header>
-<h1>{title}</h1>
-<div id="crumb" aria-live="polite"></div>
+<h1 id="crumb" aria-live="polite"></h1>
 <svg id="curve" viewBox="0 0 1000 56" preserveAspectRatio="none" role="img" aria-label="{label}">
 <path d="{curve}"/><line id="now" x1="0" x2="0" y1="0" y2="56"/></svg>
 <input type="range" id="range" min="0" max="{last}" value="0" aria-label="event">
-<nav>{buttons}</nav>
+<nav>{buttons}<span>{label}</span></nav>
 </header>
 <main>
 <section id="source"><h2></h2><pre></pre></section>

@@ -11,6 +11,8 @@ from backstep.view.layers import Layout, Node, lay_out
 
 CELL, LINE, MARGIN = 9, 20, 24
 """Pixels of a cell and of a row, and around the picture."""
+TOP = 3
+"""Pixels by which the texts of a box stand lower than its rows."""
 MOST = 120
 """Boxes that are laid out in columns; of more each has a row."""
 ROOM = 100_000
@@ -59,10 +61,13 @@ def _laid_out(boxes: list[Box], layout: Layout) -> tuple[int, int, str]:
     for box, place in zip(boxes, layout.boxes, strict=True):
         x, y = MARGIN + place.x * CELL, MARGIN + place.y * LINE
         width, height = place.width * CELL, place.height * LINE
-        drawn.append(f'<g class="{box.kind}"><rect x="{x}" y="{y}" width="{width}" height="{height}" rx="4"/>')
+        told = escape("\n".join(text for _, text in _texts(box)))
+        drawn.append(f'<g class="{box.kind}"><title>{told}</title>')
+        drawn.append(f'<rect x="{x}" y="{y}" width="{width}" height="{height}" rx="4"/>')
         room = place.width - 2
         for row, (name, text) in enumerate(_texts(box)):
-            drawn.append(_text(name, x + CELL, y + LINE * (row + 1) - 3, _cropped(text, room)))
+            shown = _ending(text, room) if box.kind == "leaf" else _cropped(text, room)
+            drawn.append(_text(name, x + CELL, y + LINE * (row + 1) + TOP, shown))
         drawn.append("</g>\n")
     right = max(place.x + place.width for place in layout.boxes) * CELL + 2 * MARGIN
     bottom = max(place.y + place.height for place in layout.boxes) * LINE + 2 * MARGIN
@@ -92,6 +97,11 @@ def _text(name: str, x: int, y: int, text: str) -> str:
 
 def _cropped(text: str, room: int) -> str:
     return text if len(text) <= room else f"{text[: room - 1]}…"
+
+
+def _ending(text: str, room: int) -> str:
+    """The end of a path tells parameters apart."""
+    return text if len(text) <= room else f"…{text[1 - room :]}"
 
 
 def _x(x: int) -> int:

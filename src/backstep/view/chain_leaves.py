@@ -21,6 +21,7 @@ from backstep.trace.event import (
 )
 from backstep.view.brief import number, shape
 from backstep.view.chain_paths import way_to_leaf
+from backstep.view.numbers import percent
 from backstep.view.panels import Panel
 from backstep.view.pen import TALLEST, Pen
 from backstep.view.places import Line, Places
@@ -111,7 +112,7 @@ def movement(pen: Pen, event: UpdateEvent) -> list[Row]:
     size, length = float(np.linalg.norm(step)), float(np.linalg.norm(before.astype(np.float64)))
     if not math.isfinite(size):
         return [[pen.say("moved to what is not finite", pen.theme.error)]]
-    share = f", {100 * size / length:.2g}% of ‖{event.tensor}‖" if length else ""
+    share = f", {percent(size / length)} of ‖{event.tensor}‖" if length else ""
     return [[pen.say(f"moved by ‖{number(size)}‖{share}", pen.theme.dim)]]
 
 

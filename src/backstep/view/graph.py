@@ -32,6 +32,8 @@ SHORTEST = 6
 BLANK = Segment(" ")
 BOLD = Style(bold=True)
 VALUE_KINDS = frozenset({"forward", "update"})
+UNFOLDS = ": + unfolds"
+"""What a title says where the key is at hand."""
 
 
 def title(moment: Moment, width: int, theme: Theme, *, spine: bool = False, fold: int | None = None) -> Row:
@@ -40,7 +42,7 @@ def title(moment: Moment, width: int, theme: Theme, *, spine: bool = False, fold
     ops = len(ops_of(moment.trace, *span).ops)
     note = "" if ops < 2 else f"{ops:,} ops"
     if level_shown(moment.trace, *span, fold) < levels_of(moment.trace, *span):
-        note += ", folded: + unfolds"
+        note += f", folded{UNFOLDS}"
     return title_row(2, "Graph", note, width, theme)
 
 

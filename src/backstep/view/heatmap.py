@@ -17,6 +17,8 @@ Colours = tuple[RGB, RGB, RGB]
 """Negative, neutral, positive."""
 
 
+LEVELS = 12
+"""Colours of a heat map on either side of the neutral one."""
 DIGIT, STRONG = 3, 6
 """Cells of a digit with its sign and a blank; from which digit on it is bold."""
 
@@ -33,7 +35,7 @@ def heatmap(array: Array, width: int, height: int, theme: Theme) -> list[Row]:
         return digits(matrix, width, height, theme)
     pooled, bad = pool(matrix, 2 * height, width)
     top = float(np.max(np.abs(pooled), initial=0.0)) or 1.0
-    levels = np.rint(pooled / top * 12).astype(int)
+    levels = np.rint(pooled / top * LEVELS).astype(int)
     scale = 2 if 2 * levels.shape[1] <= width else 1
     colours = (theme.negative, theme.neutral, theme.positive)
     rows: list[Row] = []
@@ -118,9 +120,9 @@ def shade(upper: int, lower: int | None, colours: Colours) -> Style:
 
 
 def color(level: int, colours: Colours) -> str:
-    """A colour between the neutral one and one of the two ends; `level` from -12 to 12."""
+    """A colour between the neutral one and one of the two ends; `level` from -LEVELS to LEVELS."""
     negative, neutral, positive = colours
     end = positive if level > 0 else negative
-    part = min(1.0, abs(level) / 12)
+    part = min(1.0, abs(level) / LEVELS)
     mixed = (round(a + (b - a) * part) for a, b in zip(neutral, end, strict=True))
     return "#" + "".join(f"{channel:02x}" for channel in mixed)

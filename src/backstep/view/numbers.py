@@ -14,12 +14,18 @@ from backstep.trace.trace import Trace
 from backstep.view.rows import safe
 
 __all__ = [
-    "bad_text", "complex_text", "histogram", "number", "scalar_text", "shape_text", "signed", "spark", "stats_text",
-    "value_text",
+    "bad_text", "complex_text", "histogram", "number", "percent", "scalar_text", "shape_text", "signed", "spark",
+    "stats_text", "value_text",
 ]  # fmt: skip
 
 BINS = 16
 BARS = " ▁▂▃▄▅▆▇█"
+
+
+def percent(part: float) -> str:
+    """`0.33%`, `14%`, `250%`: two significant digits, or all before the point."""
+    share = 100 * part
+    return f"{share:.2g}%" if share < 99.5 or share >= 1e6 else f"{share:.0f}%"
 
 
 def complex_text(z: complex) -> str:

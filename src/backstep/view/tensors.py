@@ -19,7 +19,7 @@ from backstep.trace.memo import per_trace
 from backstep.trace.records import UNWRITTEN
 from backstep.trace.trace import Trace
 from backstep.view.brief import BINS, Figures, figures, number, shape
-from backstep.view.numbers import signed
+from backstep.view.numbers import percent, signed
 from backstep.view.rows import Row, fill_rows, fit, is_path, lit, safe, shortened, tagged
 from backstep.view.theme import Theme
 from backstep.view.title import title_row
@@ -299,7 +299,7 @@ def change_at(trace: Trace, position: int) -> tuple[str, str]:
     step = after.astype(np.float64) - before
     size, whole = float(np.linalg.norm(step)), float(np.linalg.norm(before.astype(np.float64)))
     told = signed(float(step.reshape(()))) if step.size == 1 else f"‖{number(size)}‖"
-    return told, f"{100 * size / whole:.2g}%" if whole else ""
+    return told, percent(size / whole) if whole else ""
 
 
 def state_word(moment: Moment, state: GradState, theme: Theme) -> tuple[str, Style]:
