@@ -84,6 +84,8 @@ def test_gates_count_what_passes(rows: int, columns: int, seed: int) -> None:
             assert sentence.startswith("Nudge")
         elif positive == x.numel():
             assert sentence == f"All {positive} gradients pass unchanged."
+        elif not positive and rest == "get 0":
+            assert sentence == f"None of the {x.numel()} gradients passes: all get 0."
         else:
             others = x.numel() - positive
             assert sentence == f"{positive} of {x.numel()} gradients pass unchanged, the other {others} {rest}."

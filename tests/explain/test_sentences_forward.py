@@ -111,6 +111,42 @@ def test_squared_differences_are_reduced_as_they_say(reduction: str) -> None:
     }[reduction]  # fmt: skip
 
 
+def test_layers_say_what_a_number_is_made_of() -> None:
+    images, kernel, bias, table = draw(2, 3, 5, 5), draw(4, 3, 2, 2), draw(4), draw(6, 3)
+    told = said("conv2d", lambda: F.conv2d(images, kernel, bias))
+    assert told.endswith("adds up 12 products: kernel laid over a window of images, plus bias.")
+    window = (images[1, :, 2:4, 3:5] * kernel[2]).sum() + bias[2]
+    assert torch.allclose(F.conv2d(images, kernel, bias)[1, 2, 2, 3], window, atol=1e-5)
+    index = torch.tensor([[0, 4], [4, 4]])
+    assert said("embedding", lambda: F.embedding(index, table)).startswith("4 rows of table, 2 different")
+    assert said("layer_norm", lambda: F.layer_norm(table, (3,))) == "Each row of table gets mean 0 and variance 1."
+    assert torch.allclose(F.layer_norm(table, (3,)).var(1, correction=0), torch.ones(6), atol=1e-3)
+    q = draw(1, 1, 4, 2)
+    told = said("scaled_dot_product_attention", lambda: F.scaled_dot_product_attention(q, q, q, is_causal=True))
+    assert "looks at the rows of q, none after its own place: the softmax of q @ qᵀ / √d mixes the rows of q" in told
+
+
+def test_arithmetic_is_told_with_its_operands_in_order() -> None:
+    x, y = draw(3), -draw(3)
+    assert said("div", lambda: x / y) == "Each number of x over the one of y at its place."
+    assert said("div", lambda: x / 4) == "Each number of x over 4."
+    assert "x over 1" not in said("div", lambda: 1 / x)
+    assert "minus" not in said("rsub", lambda: torch.rsub(x, 1))
+    assert said("pow", lambda: x**3) == "Each number of x to the power of 3."
+    assert "to the power" not in said("pow", lambda: 2**x)
+    assert "plus" not in said("add", lambda: torch.add(x, y, alpha=2))
+    assert said("norm", lambda: x.norm()).startswith("x.norm() is the root of the sum of the squares of 3 numbers of x")
+    assert "root" not in said("norm", lambda: x.norm(p=1))
+
+
+def test_what_takes_only_a_shape_computes_nothing() -> None:
+    x = draw(4, 2)
+    assert "makes torch.zeros_like(x): 8 numbers, as many as x has" in said("zeros_like", lambda: torch.zeros_like(x))
+    assert "is a view of x: 4 of its 8 numbers" in said("getitem", lambda: x[:2])
+    assert "the same 8 numbers, seen more than once" in said("expand", lambda: x[None].expand(3, 4, 2))
+    assert "2 tensors" in said("aminmax", lambda: torch.aminmax(x))
+
+
 def test_numbers_that_leave_torch() -> None:
     x = draw(1)
     assert said("item", lambda: x.item()) == "The numbers of x leave torch here: no gradient flows back through them."

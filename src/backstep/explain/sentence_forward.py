@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import numpy as np
 
-from backstep.explain.figures import counted, listed, number, places, shape_text, spread_dims
-from backstep.explain.names import short
-from backstep.trace.event import ForwardEvent, Value
+from backstep.explain.figures import counted, listed, number, places, spread_dims
+from backstep.explain.words_forward import LAYERS, NUMBER_BY_NUMBER, dim_of, name, plain, size
+from backstep.trace.event import ForwardEvent
 
 VIEWS = frozenset(
     """
@@ -25,37 +24,34 @@ BINARY_SCHEMAS = tuple(f"aten.{name}" for name in ("add", "sub", "mul", "div", "
 def forward_sentence(event: ForwardEvent) -> str:
     """One sentence; it ends with what autograd makes of the op where that is not the usual."""
     if not event.outputs:
-        told = listed([short(value.name) or "a tensor" for value in event.inputs[:3]])
+        told = listed([name(value) for value in event.inputs[:3]])
         return f"The numbers of {told} leave torch here: no gradient flows back through them."
-    said = made(event) if not event.inputs else changed(event) or (WORDS.get(plain(event)) or general)(event)
+    fresh = not event.inputs or plain(event) in LIKE
+    said = made(event) if fresh else changed(event) or (WORDS.get(plain(event)) or general)(event)
     return f"{said or general(event)}{broadcast(event)}{unrecorded(event)}."
-
-
-def plain(event: ForwardEvent) -> str:
-    """The op's name without the sign that it works in place."""
-    return event.op.rstrip("_")
-
-
-def name(value: Value) -> str:
-    return short(value.name) or f"{shape_text(value.shape)} tensor".strip()
-
-
-def size(value: Value) -> int:
-    return math.prod(value.shape)
 
 
 def made(event: ForwardEvent) -> str:
     result = event.outputs[0]
     leaf = ", a leaf: its .grad will be kept" if result.requires_grad and result.leaf else ""
-    return f"{event.op} makes {name(result)}: {counted(size(result), 'number')}{leaf}"
+    like = f", as many as {name(event.inputs[0])} has" if event.inputs else ""
+    return f"{event.op} makes {name(result)}: {counted(size(result), 'number')}{like}{leaf}"
 
 
 def general(event: ForwardEvent) -> str:
     given = listed(list(dict.fromkeys(name(value) for value in event.inputs)))
     result = event.outputs[0]
     if (event.aten or "..").split(".")[1] in VIEWS:
-        return f"{name(result)} is a view of {name(event.inputs[0])}: the same numbers, nothing is computed or copied"
-    return f"{event.op} works out {counted(size(result), 'number')} from {given}"
+        return f"{name(result)} is a view of {name(event.inputs[0])}: {part_of(event)}, nothing is computed or copied"
+    what = counted(size(result), "number") if len(event.outputs) == 1 else counted(len(event.outputs), "tensor")
+    return f"{event.op} works out {what} from {given}"
+
+
+def part_of(event: ForwardEvent) -> str:
+    """How many of the numbers a view shows."""
+    shown, there = sum(map(size, event.outputs)), size(event.inputs[0])
+    return "the same numbers" if shown == there else f"{shown:,} of its {there:,} numbers" if shown < there else \
+           f"the same {counted(there, 'number')}, seen more than once"  # fmt: skip
 
 
 def changed(event: ForwardEvent) -> str | None:
@@ -74,7 +70,8 @@ def broadcast(event: ForwardEvent) -> str:
     for value in event.inputs:
         dims = spread_dims(value.shape, outer) if len(value.shape) <= len(outer) else ()
         if dims and value.shape != outer:
-            return f"; {name(value)} is used in each of {places(dims, outer)}"
+            over = places(dims, outer)
+            return f"; {name(value)} is used in {over if over.startswith('all') else f'each of {over}'}"
     return ""
 
 
@@ -105,6 +102,8 @@ def cut_off(event: ForwardEvent) -> str | None:
     if array is None or not np.isfinite(array).all():
         return None
     gone = int((array <= 0).sum())
+    if not gone and array.size:
+        return f"{counted(array.size, 'number')} of {name(event.inputs[0])}, all positive: nothing changes"
     return f"{gone:,} of {array.size:,} numbers of {name(event.inputs[0])} are not positive and become 0"
 
 
@@ -149,13 +148,6 @@ def probabilities(event: ForwardEvent) -> str | None:
     return f"{which} of {name(given)} {becomes} {logs}probabilities that add up to 1"
 
 
-def dim_of(event: ForwardEvent) -> int | None:
-    """The dimension that an op was told to work along, from 0; None where it was not told one."""
-    told = [a["value"] for a in event.arguments if a["name"] in (None, "dim")]
-    dims = [value for value in told if isinstance(value, int) and not isinstance(value, bool)]
-    return dims[0] % max(1, len(event.inputs[0].shape)) if dims else None
-
-
 def cross_entropy(event: ForwardEvent) -> str:
     return f"How improbable the targets are by the scores {name(event.inputs[0])}: minus the log of their softmax"
 
@@ -176,7 +168,11 @@ def is_reduction(value: object) -> bool:
     return value in ("mean", "sum", 1, 2) and not isinstance(value, bool | float)
 
 
+LIKE = frozenset(f"{what}_like" for what in ("zeros", "ones", "empty", "full", "rand", "randn", "randint"))
+"""What takes only the shape of its input."""
 WORDS: dict[str, Callable[[ForwardEvent], str | None]] = {
+    **LAYERS,
+    **NUMBER_BY_NUMBER,
     **dict.fromkeys(("linear", "mm", "bmm", "matmul", "addmm", "baddbmm"), product),
     "relu": cut_off,
     **dict.fromkeys(("dropout", "native_dropout"), dropped),

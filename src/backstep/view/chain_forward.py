@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from backstep.explain.formulas import local_formula, symbol
 from backstep.explain.names import derivative, short
 from backstep.explain.sentence_forward import forward_sentence
+from backstep.trace.batch import VALUE
 from backstep.trace.event import BackwardEvent, ForwardEvent
 from backstep.view.numbers import number
 from backstep.view.pen import TALL, Pen
@@ -39,9 +40,14 @@ def forward(pen: Pen, event: ForwardEvent) -> list[Row]:
 
 
 def called(pen: Pen, event: ForwardEvent, names: Sequence[str]) -> str:
+    """The call with its arguments; what is None says nothing. An index stands in brackets, as it was written."""
+    if event.op == "getitem" and event.source is not None and event.source.code.endswith("]"):
+        return short(event.source.code)
     given = list(names)
     for argument in event.arguments:
-        given.append(f"{argument['name']}={argument['value']!r}" if argument["name"] else repr(argument["value"]))
+        key, value = argument["name"], argument["value"]
+        if key is None or (value is not None and not key.startswith("_")):
+            given.append(f"{key}={value!r}" if key else repr(value))
     return f"{event.op}({', '.join(map(str, given))})"
 
 
@@ -62,16 +68,29 @@ def saved(pen: Pen, event: ForwardEvent) -> list[Row]:
         return []
     node = node_name(pen, event)
     rows: list[Row] = []
+    result, names = labels(pen, event)
     for index, value in enumerate(event.inputs):
-        formula = None if node is None else local_formula(node, event, index)
+        formula = None if node is None else local_formula(node, event, index, names=names, result=result)
         if formula is None or not value.requires_grad:
             continue
         lead = "saved for backward  " if not rows else " " * 20
-        text = f"{derivative(short(event.outputs[0].name), short(value.name))} = {formula}"
+        text = f"{derivative(result, names[index])} = {formula}"
         known = known_number(pen, event, index, formula)
         text += f" = {known}" if known and known != formula else ""
         rows.append([pen.say(lead, pen.theme.dim), pen.say(text, pen.theme.backward)])
     return rows
+
+
+def labels(pen: Pen, event: ForwardEvent) -> tuple[str, list[str]]:
+    """What the result and the inputs are called: of `x = relu(x)` each with the position of the op that made it."""
+    made = event.outputs[0]
+    result, names = short(made.name), [short(value.name) for value in event.inputs]
+    for index, value in enumerate(event.inputs):
+        if value.name == made.name and (value.tensor, value.version) != (made.tensor, made.version):
+            at = pen.trace.facts.last(value.tensor, VALUE, event.position - 1)
+            names[index] += "" if at is None or value.leaf else f"#{at}"
+            result = f"{short(made.name)}#{event.position}"
+    return result, names
 
 
 def known_number(pen: Pen, event: ForwardEvent, index: int, formula: str) -> str | None:
