@@ -50,12 +50,20 @@ def product_operand(node: str, op: ForwardEvent, edge: int) -> Value | None:
     return op.inputs[place] if place is not None and place < len(op.inputs) else None
 
 
+THE_GRADIENT = "the gradient"
+"""How a formula speaks of what arrives."""
+
+
 def equation(arrives: str, leaves: str, formula: str, elementwise: bool) -> str | None:
     """What leaves, in terms of what arrives: `dloss/dt = hᵀ @ dloss/dz`; None for a formula in other terms."""
     if formula.startswith("@"):
         return f"{leaves} = {arrives} {formula}"
     if formula.endswith("@"):
         return f"{leaves} = {formula} {arrives}"
+    if formula.startswith(THE_GRADIENT):
+        return f"{leaves} = {arrives}{formula.removeprefix(THE_GRADIENT)}"
+    if formula.endswith(THE_GRADIENT):
+        return f"{leaves} = {formula.removesuffix(THE_GRADIENT)}{arrives}"
     if formula.startswith(AS_IT_IS):
         return f"{leaves} = {arrives}, {formula.removeprefix('1, ')}"
     if not elementwise:

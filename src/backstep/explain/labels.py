@@ -18,7 +18,7 @@ from backstep.trace.trace import Trace
 LONGEST_PASS = 4096
 """Events of a pass whose names are compared; in a longer one every value has its plain name."""
 PLAIN = re.compile(r"[\w.]+(\[[^\[\]]*\])*")
-"""A variable or an attribute; an expression that several values are called by gives way to the op's name."""
+"""A variable or an attribute; an expression gives way to the op's name where it is too long, or stands for several."""
 
 Bearer = tuple[int, int]
 """What bears a name: a node and which of its outputs, or a leaf, or a root."""
@@ -29,7 +29,7 @@ def edge_label(trace: Trace, event: BackwardEvent, edge: Edge, longest: int = LO
     """What an edge's input is called: its gradient leaves there."""
     to = edge.to or {}
     name = edge.input or str(to.get("leaf", "input"))
-    if "node" not in to or name not in shared(trace, event.position):
+    if "node" not in to or (fits(name, longest) and name not in shared(trace, event.position)):
         return short(name, longest)
     return told_apart(trace, event.position, name, (to["node"], to["output"]), longest)
 
@@ -38,7 +38,7 @@ def result_label(trace: Trace, event: BackwardEvent, op: ForwardEvent | None, lo
     """What a node's output is called: its gradient arrives."""
     place, arrived = next(((at, value) for at, value in enumerate(event.upstream) if value is not None), (0, None))
     name = name_of(event, op, place, arrived)
-    if is_root(trace, event, op, place) or name not in shared(trace, event.position):
+    if is_root(trace, event, op, place) or (fits(name, longest) and name not in shared(trace, event.position)):
         return short(name, longest)
     return told_apart(trace, event.position, name, (event.node, place), longest)
 
@@ -98,6 +98,11 @@ def is_root(trace: Trace, event: BackwardEvent, op: ForwardEvent | None, place: 
     return any((root.tensor, root.version) == (made.tensor, made.version) for root in start.roots)
 
 
+def fits(name: str, longest: int) -> bool:
+    """Whether a name can be told as it is; of an expression that is too long a part says nothing."""
+    return len(" ".join(name.split())) <= longest or PLAIN.fullmatch(name) is not None
+
+
 def told_apart(trace: Trace, position: int, name: str, value: Bearer, longest: int) -> str:
     """`x#12`; of an expression the op's name, `linear#40`; of one of several outputs which one, `split#7[1]`."""
     made = trace.forward_of(value[0])
@@ -106,7 +111,7 @@ def told_apart(trace: Trace, position: int, name: str, value: Bearer, longest: i
         return short(name, longest)
     op = as_written(trace, op, value[1])
     told = name if PLAIN.fullmatch(name) else op.op
-    bearers = shared(trace, position)[name]
+    bearers = shared(trace, position).get(name, ())
     several = sum(node == value[0] for node, _ in bearers) > 1
     return f"{short(told, longest)}#{op.position}" + (f"[{value[1]}]" if several else "")
 

@@ -33,8 +33,9 @@ def _addmm(o: Operands, edge: int) -> str | None:
 def _convolution(o: Operands, edge: int) -> str | None:
     if len(o.names) < 2 or edge > 2:
         return None
+    back = "correlated" if "transpose" in o.op.op else "convolved back"
     return (
-        f"the gradient convolved back with {o.names[1]}",
+        f"the gradient {back} with {o.names[1]}",
         f"{o.names[0]} correlated with the gradient",
         "1, summed over the samples and positions",
     )[edge]

@@ -27,6 +27,8 @@ from backstep.view.rows import Row, fill_rows, wrap
 from backstep.view.theme import Theme
 from backstep.view.title import title_row
 
+INDENT = "  "
+"""How a row begins that goes on with the one above."""
 ROOMY = 9
 """From so many rows on numbers may stand in tall boxes."""
 
@@ -65,7 +67,16 @@ def build(moment: Moment, width: int, height: int, theme: Theme, *, drawn: bool 
     rows = unfolded(forms(pen, moment.event), pen.width, height)
     if drawn and height >= ROOMY:
         rows = grown(rows, height - 2 - len(rows), theme)
-    return fill_rows([[Segment(" "), *row] for row in rows], width, height)
+    return fill_rows([[Segment(" "), *row] for row in ended(rows, height)], width, height)
+
+
+def ended(rows: list[Row], height: int) -> list[Row]:
+    """The rows that have room; where a sentence would go on below, that is seen."""
+    goes_on = 0 < height < len(rows) and rows[height] and rows[height][0].text == INDENT
+    if not goes_on:
+        return rows
+    *kept, last = rows[:height]
+    return [*kept, [*last, Segment(" …", last[-1].style if last else None)]]
 
 
 def unfolded(rows: list[Row], width: int, height: int) -> list[Row]:

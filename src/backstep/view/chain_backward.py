@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,7 +12,7 @@ from backstep.explain.chain_rule import EdgeStory, stories
 from backstep.explain.names import LONGEST, short
 from backstep.explain.sentence_backward import backward_sentence
 from backstep.explain.step import Step
-from backstep.trace.event import Array, BackwardEvent, Local
+from backstep.trace.event import Array, BackwardEvent, Edge, Local, Value
 from backstep.view.brief import FEW, number
 from backstep.view.chain_paths import way_so_far
 from backstep.view.numbers import shape_text
@@ -88,13 +89,21 @@ def live_edges(pen: Pen, event: BackwardEvent, live: Sequence[EdgeStory], below:
     if drawn:
         apart: list[Row] = [[]] if rest and pen.height >= TALL else []
         return [*head, *drawn, *apart, *rest]
-    lines = [line for story in live for line in edge(pen, event, story)]
-    return pen.placed(pen.headed(lines, HEADS) if pen.height >= SHORT else lines)
+    first, *others = (edge(pen, event, story) for story in live)
+    heads = 1 if pen.height >= SHORT else 0
+    needed = heads + len(first) + sum(map(len, others)) + len(others[:1])  # the sentence is to be seen, too
+    if others and needed > pen.height:
+        others = [[in_one_row(pen, story)] for story in live[1:]]
+    lines = [*first, *(line for other in others for line in other)]
+    return pen.placed(pen.headed(lines, HEADS) if heads else lines)
 
 
 def in_one_row(pen: Pen, story: EdgeStory) -> Row:
     """An input beside the one that is drawn; where it goes is told if there is room."""
-    row = [pen.say(f"{story.equation}  ", pen.theme.text), pen.chip(story.edge.downstream, "backward")]
+    chip = pen.chip(story.edge.downstream, "backward")
+    row = [pen.say(f"{story.equation}  ", pen.theme.text), chip]
+    if width_of(row) > pen.width:
+        row = [pen.say(f"{story.leaves} = ", pen.theme.text), chip]
     goal = pen.say(f" → {story.target}", pen.theme.dim)
     return [*row, goal] if width_of([*row, goal]) <= pen.width else row
 
@@ -112,28 +121,38 @@ def edge(pen: Pen, event: BackwardEvent, story: EdgeStory) -> list[Line]:
         leaves.append(pen.say("  a hook replaced it on its way", theme.warning))
     if edge.downstream is None and edge.why:
         leaves.append(pen.say(f"  {edge.why}", theme.dim))
-    arrives, factors = [pen.chip(arrived, "backward")], [local_chip(pen, edge.local)]
+    arrives, factors = [pen.chip(arrived, "backward")], [local_chip(pen, edge)]
     lines: list[Line] = [names, Places((arrives, factors, leaves), ("×", "="))]
     if edge.local is not None and edge.local.array is None and edge.local.omitted:
         lines.append([pen.say(f"local gradient not kept: {edge.local.omitted}", theme.dim)])
     return lines
 
 
-def local_chip(pen: Pen, local: Local | None) -> Segment:
+def local_chip(pen: Pen, edge: Edge) -> Segment:
+    local = edge.local
     if local is None or local.array is None:
         return pen.box("not recorded" if local is None else "not kept", "")
-    return pen.box(few_numbers(local, local.array), "forward")
+    return pen.box(few_numbers(local, local.array, edge.downstream), "forward")
 
 
-def few_numbers(local: Local, array: Array) -> str:
+def few_numbers(local: Local, array: Array, left: Value | None) -> str:
     """The number, a few of them, or what it is and how large."""
     if array.size == 1:
         return number(float(array.reshape(())))
     if array.size <= FEW and array.ndim == 1:
         return f"[{', '.join(number(one) for one in array.tolist())}]"
     if local.form == "jacobian":
-        return f"Jacobian {shape_text(local.shape)}"
+        return jacobian(local, left)
     return f"{shape_text(local.shape)} ‖{number(float(np.linalg.norm(array.ravel())))}‖"
+
+
+def jacobian(local: Local, left: Value | None) -> str:
+    """`Jacobian 128×288`: outputs by inputs."""
+    inputs = math.prod(left.shape) if left is not None else 0
+    size = math.prod(local.shape)
+    if not inputs or size % inputs:
+        return f"Jacobian {shape_text(local.shape)}"
+    return f"Jacobian {size // inputs}×{inputs}"
 
 
 def not_needed(pen: Pen, story: EdgeStory) -> Row:
@@ -181,7 +200,6 @@ def middle(pen: Pen, story: EdgeStory, output_dims: int) -> list[Panel]:
     local = story.edge.local
     if local is None or local.array is None:
         return []
-    shape_ = shape_text(local.shape)
     if local.form == "elementwise":
-        return [Panel(f"local {shape_}", local)]
-    return [Panel(f"Jacobian {shape_}", local, output_dims=output_dims)]
+        return [Panel(f"local {shape_text(local.shape)}", local)]
+    return [Panel(jacobian(local, story.edge.downstream), local, output_dims=output_dims)]
