@@ -56,6 +56,7 @@ def test_the_history_of_a_weight_is_what_it_was_after_each_step(run: Run) -> Non
     written = [point for point in history if point.event.kind == "update"]
     assert [point.values for point in written] == run.weights
     assert [point.iteration for point in written] == list(range(STEPS))
+    assert {point.by for point in written} == {"SGD.step"}
     assert history[-1].position == written[-1].position and len(history[1:]) == len(history) - 1
 
 
@@ -109,6 +110,30 @@ def test_a_pass_inside_a_pass_is_one_of_its_own(tmp_path: Path) -> None:
     assert [node.op for node in first.nodes] == ["PowBackward0"] and second.accumulations[0].after.values == 18.0
 
 
+def test_what_a_composite_made_is_told_once(tmp_path: Path) -> None:
+    x = torch.randn(3, 4, requires_grad=True)
+    with backstep.record(tmp_path / "c.backstep"):
+        for _ in range(3):
+            loss = nn.functional.cross_entropy(x, torch.tensor([0, 1, 2]))
+            loss.backward()
+    trace = backstep.load(tmp_path / "c.backstep")
+    history = trace.tensor("loss").history()
+    assert [point.values for point in history] == trace.loss.values.tolist()
+    assert {point.event["op"] for point in history} == {"cross_entropy"}  # type: ignore[index]
+
+
+def test_what_is_not_there_is_said_in_words(run: Run) -> None:
+    weight = run.trace.tensor("weight")
+    with pytest.raises(IndexError, match=f"no index 99 among {len(weight.history())} points"):
+        weight.history()[99]
+    with pytest.raises(IndexError, match=f"no index -99 among {2 * STEPS} losses"):
+        run.trace.loss[-99]
+    with pytest.raises(TypeError, match=r"by its name or its number, not by 3\.5"):
+        run.trace.tensor(3.5)  # type: ignore[arg-type]
+    with pytest.raises(KeyError, match="nearest: weight"):
+        run.trace.tensor("wieght")
+
+
 def test_the_loss_is_a_curve(run: Run) -> None:
     curve = run.trace.loss
     assert [point.value for point in curve] == run.losses and curve.values.tolist() == run.losses
@@ -129,6 +154,7 @@ def test_reprs_are_a_line_and_say_what_matters(run: Run) -> None:
     ]  # fmt: skip
     for thing in things:
         assert "\n" not in repr(thing) and len(repr(thing)) < 400 and repr(thing).isprintable()
+    assert repr(trace.events) == f"<{len(trace)} events, #0 to #{len(trace) - 1}>"
     history = repr(trace.tensor("weight").grad_history())
     assert history.startswith("<History of weight.grad, ") and history.count("\n") <= 7
 
@@ -175,6 +201,11 @@ def test_tables_for_pandas_or_a_plain_word(run: Run, monkeypatch: pytest.MonkeyP
     assert run.trace.loss.to_pandas()["loss"].tolist() == run.losses
     events = run.trace.to_pandas()
     assert len(events) == len(run.trace) and set(events["kind"]) == {event.kind for event in run.trace.events}
+    assert str(events["iteration"].dtype) == "Int64", "iteration 0 is not 0.0"
+    arrived = events[events["kind"] == "accumulate"].groupby("tensor")["norm"].last()
+    assert arrived["weight.grad"] == pytest.approx(np.linalg.norm(run.grads[-1]))
+    loop = next(iter(run.trace.iterations[0].loops))
+    assert events.groupby(loop)["position"].min().tolist() == [int(it.positions[0]) for it in run.trace.iterations]
 
 
 def test_what_was_not_kept_is_falsy_and_says_why(tmp_path: Path) -> None:

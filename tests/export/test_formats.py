@@ -75,6 +75,8 @@ def test_csv_is_a_row_an_event(ols: Path, hostile: Path) -> None:
             assert (int(row["position"]), row["kind"]) == (event.position, event.kind)
             if event.kind == "update":
                 assert float(row["value"]) == event["after"].values and row["tensor"] == "w"
+            if event.kind in ("accumulate", "zero_grad"):
+                assert row["tensor"] == "w.grad"
             if event.kind == "backward":
                 assert float(row["value"]) == event["upstream"][0].values
     cells = [cell for row in csv.reader(io.StringIO(written(hostile, "csv").decode(), newline="")) for cell in row]

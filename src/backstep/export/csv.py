@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from backstep.trace.event import Event, Value
+from backstep.trace.tables import subject, tensor_of
 from backstep.trace.trace import Trace
 
 COLUMNS = (
@@ -44,6 +45,7 @@ def row(event: Event) -> dict[str, Any]:
     for name, value in own(event):
         told[name] = value
     found = subject(event)
+    told["tensor"] = text(tensor_of(event, found) or "")
     return told if found is None else told | numbers(found)
 
 
@@ -55,39 +57,20 @@ def own(event: Event) -> Iterator[tuple[str, Any]]:
         case "backward_start":
             yield "op", text(event["api"])
         case "update" | "grad_write":
-            yield from (("op", text(event["by"])), ("tensor", text(event["tensor"])))
+            yield "op", text(event["by"])
             if event.kind == "update" and event["lr"] is not None:
                 yield "lr", event["lr"]
         case "zero_grad":
-            yield from (("op", text(event["how"])), ("tensor", text(event["tensor"])))
-        case "accumulate":
-            yield "tensor", text(f"{event['tensor']}.grad")
+            yield "op", text(event["how"])
         case "output" | "note":
             yield "text", text(event["text"])
         case "exception":
             yield from (("op", text(event["type"])), ("text", text(event["message"])))
 
 
-def subject(event: Event) -> Value | None:
-    """The value that the event is about: its result, or what arrives at a node."""
-    found: Value | None = None
-    match event.kind:
-        case "forward":
-            found = next(iter(event["outputs"]), None)
-        case "backward":
-            found = next((value for value in event["upstream"] if value is not None), None)
-        case "backward_start":
-            found = next(iter(event["roots"]), None)
-        case "accumulate" | "grad_write" | "zero_grad" | "update":
-            found = event["after"]
-    return found
-
-
 def numbers(value: Value) -> dict[str, Any]:
     summary = value.summary
     told: dict[str, Any] = {"shape": "x".join(map(str, value.shape)), "dtype": value.dtype}
-    if value.name:
-        told["tensor"] = text(value.name)
     if value.scalar is not None:
         told["value"] = value.scalar
     if summary is not None:

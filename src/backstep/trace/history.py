@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from backstep.trace.batch import GRAD, VALUE
-from backstep.trace.event import Event, Omitted, Value
+from backstep.trace.event import Event, ForwardEvent, Omitted, Value
 from backstep.trace.tables import table
-from backstep.trace.told import number_text, shortly
+from backstep.trace.told import clean, number_text, shortly
 
 if TYPE_CHECKING:
     from backstep.trace.trace import Trace
@@ -42,9 +42,16 @@ class Point:
         """What wrote it."""
         return self._trace.event(self.position)
 
+    @property
+    def by(self) -> str:
+        """What wrote it, in a word: `SGD.step`, `accumulate`, `set_to_none`, `mul`."""
+        event = self.event
+        found = next((event[name] for name in ("by", "how", "op") if name in event.field_names()), event.kind)
+        return clean(found)
+
     def __repr__(self) -> str:
         where = "" if self.iteration is None else f" iteration {self.iteration}"
-        return f"<#{self.position}{where}: {shortly(self.value)} by {self.event.kind}>"
+        return f"<#{self.position}{where}: {shortly(self.value)} by {self.by}>"
 
 
 class History(Sequence[Point]):
@@ -65,7 +72,7 @@ class History(Sequence[Point]):
     def __getitem__(self, index: int | slice) -> Point | list[Point]:
         if isinstance(index, slice):
             return [self[at] for at in range(*index.indices(len(self)))]
-        position, tensor = self._writes[index]
+        position, tensor = self._writes[within(index, len(self), "points")]
         look = self._trace.value_at if self._field == VALUE else self._trace.grad_at
         return Point(position, self._trace.iteration_at(position), look(tensor, position), self._trace)
 
@@ -82,7 +89,7 @@ class History(Sequence[Point]):
             summary = None if point.value is None else point.value.summary
             scalar = None if point.value is None else point.value.scalar
             norm = None if summary is None else summary.norm
-            rows.append((point.position, point.iteration, point.event.kind, scalar, norm))
+            rows.append((point.position, point.iteration, point.by, scalar, norm))
         return table(rows, ("position", "iteration", "by", "value", "norm"))
 
 
@@ -122,8 +129,16 @@ class TensorHistory:
     def _writes(self, field: int, numbers: tuple[int, ...]) -> list[tuple[int, int]]:
         facts = self._trace.facts
         end = self._trace.end
-        found = [(int(at), number) for number in numbers for at in facts.positions(number, field) if at < end]
-        return sorted(set(found))
+        found = {(int(at), number) for number in numbers for at in facts.positions(number, field) if at < end}
+        return sorted(found - {write for write in found if field == VALUE and self._is_part_of(write, found)})
+
+    def _is_part_of(self, write: tuple[int, int], found: set[tuple[int, int]]) -> bool:
+        """Whether the op made a tensor as a part of one that gave the same tensor on: that is told once."""
+        position, number = write
+        if number in self._trace.leaves:
+            return False
+        event = self._trace.event(position)
+        return isinstance(event, ForwardEvent) and event.parent is not None and (event.parent, number) in found
 
     def __repr__(self) -> str:
         last = self.value(self._trace.end - 1)
@@ -173,7 +188,7 @@ class Curve(Sequence[Loss]):
     def __getitem__(self, index: int | slice) -> Loss | list[Loss]:
         if isinstance(index, slice):
             return [self[at] for at in range(*index.indices(len(self)))]
-        position, value = self._losses[index]
+        position, value = self._losses[within(index, len(self), "losses")]
         return Loss(self._trace.iteration_at(position), position, value)
 
     @property
@@ -190,6 +205,13 @@ class Curve(Sequence[Loss]):
             return "<loss: none was recorded>"
         first, last = number_text(self._losses[0][1]), number_text(self._losses[-1][1])
         return f"<loss over {len(self):,} backward passes: {first} to {last}>"
+
+
+def within(index: int, count: int, what: str) -> int:
+    """The index, where there is such a one; IndexError says how many there are."""
+    if not -count <= index < count:
+        raise IndexError(f"no index {index} among {count:,} {what}")
+    return index
 
 
 def shortly_name(name: str) -> str:

@@ -1,17 +1,17 @@
-"""Tables for pandas, where it is installed."""
+"""Tables for pandas, where it is installed, and what a row of any table says of an event."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from backstep.trace.event import values_of
-
 if TYPE_CHECKING:
-    from backstep.trace.event import Event
+    from backstep.trace.event import Event, Value
     from backstep.trace.trace import Trace
 
 COLUMNS = ("position", "kind", "phase", "iteration", "module", "op", "tensor", "value", "norm", "file", "line")
+WHOLE = ("iteration", "line")
+"""Whole numbers that may be missing."""
 
 
 def table(rows: Sequence[tuple[Any, ...]], columns: Sequence[str]) -> Any:
@@ -20,22 +20,57 @@ def table(rows: Sequence[tuple[Any, ...]], columns: Sequence[str]) -> Any:
         import pandas  # type: ignore[import-untyped, unused-ignore]
     except ImportError:
         raise ImportError("this needs pandas, which is not installed: pip install pandas") from None
-    return pandas.DataFrame(rows, columns=list(columns))
+    frame = pandas.DataFrame(rows, columns=list(columns))
+    return frame.astype({name: "Int64" for name in WHOLE if name in columns})
 
 
 def events_table(trace: Trace) -> Any:
-    """A row an event, with its first value: the number, where it is one, and the norm."""
-    return table([_row(event) for event in trace.events], COLUMNS)
+    """A row an event, with the value that it is about: the number, where it is one, and the norm; a column a loop."""
+    rows = [(_row(event), event.loops) for event in trace.events]
+    loops = dict.fromkeys(name for _, around in rows for name in around)
+    cells = [(*row, *map(around.get, loops)) for row, around in rows]
+    frame = table(cells, (*COLUMNS, *map(_own, loops)))
+    return frame.astype({_own(name): "Int64" for name in loops})
+
+
+def _own(loop: str) -> str:
+    """The column of a loop, which may be called like another one."""
+    return f"loop {loop}" if loop in COLUMNS else loop
 
 
 def _row(event: Event) -> tuple[Any, ...]:
-    value = next(values_of(event), None)
+    value = subject(event)
     summary = None if value is None else value.summary
     names = event.field_names()
-    tensor = event["tensor"] if "tensor" in names else value.name if value is not None else None
     source = event.source
     return (
         event.position, event.kind, event.phase, event.iteration, event.module, event["op"] if "op" in names else None,
-        tensor, None if value is None else value.scalar, None if summary is None else summary.norm,
+        tensor_of(event, value), None if value is None else value.scalar, None if summary is None else summary.norm,
         None if source is None else source.file, None if source is None else source.line,
     )  # fmt: skip
+
+
+def subject(event: Event) -> Value | None:
+    """The value that the event is about: its result, or what arrives at a node."""
+    found: Value | None = None
+    match event.kind:
+        case "forward":
+            found = next(iter(event["outputs"]), None)
+        case "backward":
+            found = next((value for value in event["upstream"] if value is not None), None)
+        case "backward_start":
+            found = next(iter(event["roots"]), None)
+        case "accumulate" | "grad_write" | "zero_grad" | "update":
+            found = event["after"]
+    return found
+
+
+def tensor_of(event: Event, value: Value | None) -> str | None:
+    """The name of what the event is about: `w`, or `w.grad` where its gradient is written."""
+    match event.kind:
+        case "update":
+            name: str = event["tensor"]
+            return name
+        case "accumulate" | "grad_write" | "zero_grad":
+            return f"{event['tensor']}.grad"
+    return None if value is None else value.name

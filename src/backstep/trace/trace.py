@@ -109,6 +109,8 @@ class Trace(Stored):
 
     def number(self, tensor: str | int) -> int:
         """The number of a tensor given by name or number; KeyError with the nearest names."""
+        if not isinstance(tensor, (str, int)):
+            raise TypeError(f"a tensor is asked for by its name or its number, not by {tensor!r}")
         if isinstance(tensor, int):
             known = tensor in self.leaves or tensor in self.grads or len(self.facts.positions(tensor, VALUE)) > 0
             if not known:
@@ -310,6 +312,10 @@ class Events(Sequence[Event]):
         if not 0 <= index < len(self):
             raise IndexError(f"no event {index} in a trace of {len(self)}")
         return self._trace.event(self._trace._first + index)
+
+    def __repr__(self) -> str:
+        first, count = self._trace._first, len(self)
+        return f"<{count:,} events, #{first} to #{first + count - 1}>" if count else "<no events>"
 
 
 def load(path: str | Path) -> Trace:
