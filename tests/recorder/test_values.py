@@ -239,3 +239,18 @@ def test_updates_follow_on_each_other(program: Callable[[], None]) -> None:
         elif event.kind in ("accumulate", "grad_write", "zero_grad") and event.after is not None:
             grads[event.number] = event.after.array
     assert updates
+
+
+def test_sparse_gradients_beside_memory_that_was_given_away() -> None:
+    """What has no storage cannot share it: once something was written through `.data`, that must not be asked for."""
+    table = nn.Embedding(4, 2, sparse=True)
+    w = nn.Parameter(torch.ones(2))
+    with backstep.record(values="all") as recording:
+        for _ in range(2):
+            (table(torch.tensor([1, 1, 3])).sum() + w.sum()).backward()
+            assert w.grad is not None
+            w.grad.data.clamp_(-1, 1)
+    events = list(recording.trace.find(kind="accumulate", tensor="weight"))
+    assert table.weight.grad is not None and not list(recording.trace.find(kind="note"))
+    assert [np.asarray(event["after"].array)[:, 0].tolist() for event in events] == [[0, 2, 0, 1], [0, 4, 0, 2]]
+    assert table.weight.grad.to_dense()[:, 0].tolist() == [0, 4, 0, 2]

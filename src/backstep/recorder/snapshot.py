@@ -106,6 +106,8 @@ class Camera:
             self._shared.add(tensor.untyped_storage().data_ptr())
 
     def _is_shared(self, tensor: torch.Tensor) -> bool:
+        if unreadable(tensor) or tensor.layout is not torch.strided:
+            return False  # it has no one memory that was given away
         return len(self._shared) > MOST_SHARED or tensor.untyped_storage().data_ptr() in self._shared
 
     def forget(self) -> None:
