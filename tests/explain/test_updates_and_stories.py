@@ -155,7 +155,9 @@ def test_the_story_of_a_gradient_that_is_added_to() -> None:
     assert f"zeroed last at #{zeroed}" in story(trace, third) and "Since then 1 backward pass" in story(trace, third)
     other = at(trace, "backward_end", 3)
     assert f"set to None last at #{removed}" in story(trace, other)
-    assert "did not come by: no path of the graph leads from there to it" in story(trace, other)
+    assert f"the pass from b * 2 at #{at(trace, 'backward_start', 3)} did not come by: no op used it since" in (
+        story(trace, other)
+    )
     assert "pass 4 at" in story(trace, last)
 
 
@@ -170,3 +172,33 @@ def test_what_else_wrote_is_told_and_many_passes_are_counted() -> None:
     text = story(trace, len(trace) - 1)
     assert "6 backward passes added to it" in text and "… 3 more …" in text
     assert "it was written by clip_grad_norm_ at #" in text
+
+
+def test_a_missing_gradient_has_its_own_reason() -> None:
+    with backstep.record() as recording:
+        cut, frozen = torch.ones(2, requires_grad=True), torch.ones(2, requires_grad=True)
+        quiet, apart = torch.ones(2, requires_grad=True), torch.ones(2, requires_grad=True)
+        given, unused = torch.ones(2, requires_grad=True), torch.ones(2, requires_grad=True)
+        frozen.requires_grad_(False)
+        with torch.no_grad():
+            scale = quiet.sum()
+        beside = (apart * 2).sum()
+        loss = (given * cut.detach() * frozen * scale).sum()
+        loss.backward()
+        torch.autograd.grad((given * 3).sum(), given)
+    trace, last = recording.trace, len(recording.trace) - 1
+    start = at(trace, "backward_start")
+    begun = f"the pass from loss at #{start} did not come by: "
+    line = trace.event(at(trace, "forward", op="detach"))["source"].line
+    wanted = {
+        "cut": f"it was used only through detach (line {line}), which cuts it off.",
+        "frozen": f"requires_grad was False when it was used (line {line}).",
+        "quiet": f"it was used with grad mode off only (line {line - 2}).",
+        "apart": "no path of the graph leads from there to it.",
+        "unused": "no op used it before.",
+    }
+    leaves = {"cut": cut, "frozen": frozen, "quiet": quiet, "apart": apart, "unused": unused}
+    for name, why in wanted.items():
+        assert leaves[name].grad is None and story(trace, last, name).endswith(begun + why)
+    assert given.grad is not None and beside.requires_grad
+    assert "1 backward pass added to it: pass 0" in story(trace, last, "given")

@@ -8,6 +8,7 @@ import numpy as np
 
 from backstep.explain.figures import listed
 from backstep.explain.names import short
+from backstep.explain.unreached import is_backward, passes_before, why_unreached
 from backstep.trace.batch import GRAD, KIND_CODE
 from backstep.trace.event import AccumulateEvent, BackwardStartEvent, Event, GradWriteEvent, ZeroGradEvent
 from backstep.trace.trace import Trace
@@ -97,15 +98,15 @@ def missing(trace: Trace, leaf: int, emptied: int | None, position: int) -> str:
     value = trace.value_at(leaf, position)
     if value is not None and not value.requires_grad:
         return "it gets no gradient: requires_grad=False"
-    starts = np.flatnonzero(trace.columns["kind"][: position + 1] == KIND_CODE["backward_start"])
-    starts = starts[starts > (-1 if emptied is None else emptied)]
-    if not len(starts):
+    starts = [at for at in passes_before(trace, position) if emptied is None or at > emptied]
+    if not starts:
         return "no backward pass has run since" if emptied is not None else "no backward pass has run yet"
-    first, last = trace.span_of_pass(int(starts[-1]))
-    event = trace.event(first)
-    roots = listed([short(root.name) for root in event.roots]) if isinstance(event, BackwardStartEvent) else "the root"
-    if last > position > first:
+    first = next((at for at in reversed(starts) if is_backward(trace, at)), None)
+    if first is None:
+        return f"the pass at #{starts[-1]} was a grad(), which adds to no .grad"
+    start = trace.event(first)
+    assert isinstance(start, BackwardStartEvent)
+    if first < position < trace.span_of_pass(first)[1]:
+        roots = listed([short(root.name) for root in start.roots])
         return f"the pass from {roots} that runs now has not reached it"
-    if isinstance(event, BackwardStartEvent) and event.api == "grad":
-        return f"the pass at #{first} was a grad(), which adds to no .grad"
-    return f"the pass from {roots} at #{first} did not come by: no path of the graph leads from there to it"
+    return why_unreached(trace, leaf, start)
