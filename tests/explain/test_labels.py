@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 import torch.nn.functional as F
 
 from backstep.explain.chain_rule import EdgeStory, stories
+from backstep.explain.names import derivative, factor
 from backstep.explain.sentence_backward import backward_sentence
 from backstep.explain.step import Step
 from backstep.trace.event import BackwardEvent, ForwardEvent
@@ -56,6 +58,19 @@ def test_the_number_is_the_position_of_the_op_that_was_written() -> None:
     made, given = (trace.event(int(name.partition("#")[2])) for name in (edge.result, edge.name))
     assert isinstance(made, ForwardEvent) and isinstance(given, ForwardEvent)
     assert (made.op, given.op) == ("tanh", "linear") and made.inputs[0].tensor == given.outputs[0].tensor
+
+
+@pytest.mark.parametrize(
+    ("name", "as_factor", "below_a_d"),
+    [
+        ("w", "w", "dw"), ("x#12", "x#12", "dx#12"), ("h[1].T", "h[1].T", "dh[1].T"), ("a + b", "(a + b)", "d(a + b)"),
+        ("f(x)", "f(x)", "d(f(x))"), ("x.exp().log()", "x.exp().log()", "d(x.exp().log())"),
+        ("(a + b)", "(a + b)", "d(a + b)"), ("(a + b).sum()", "(a + b).sum()", "d((a + b).sum())"),
+        ("(a) + (b)", "((a) + (b))", "d((a) + (b))"), ("f(g(x), [1, 2])", "f(g(x), [1, 2])", "d(f(g(x), [1, 2]))"),
+    ],
+)  # fmt: skip
+def test_parentheses_stand_where_they_are_needed(name: str, as_factor: str, below_a_d: str) -> None:
+    assert factor(name) == as_factor and derivative("y", name) == f"dy/{below_a_d}"
 
 
 def test_an_earlier_value_of_the_roots_name_is_not_the_root() -> None:

@@ -23,9 +23,14 @@ def short(name: str, longest: int = LONGEST) -> str:
 
 def is_simple(name: str) -> bool:
     """Whether a name holds together: there is no operator outside of its brackets."""
+    return SIMPLE.fullmatch(bare(name)) is not None
+
+
+def bare(name: str) -> str:
+    """A name without what stands in brackets."""
     while BRACKETED.search(name):
         name = BRACKETED.sub("", name)
-    return SIMPLE.fullmatch(name) is not None
+    return name
 
 
 def factor(name: str) -> str:
@@ -35,7 +40,12 @@ def factor(name: str) -> str:
 
 def whole(name: str) -> str:
     """A name after a `d`: a call stands in parentheses, too."""
-    return name if is_simple(name) and ("(" not in name or name[0] == "(") else f"({name})"
+    return name if is_simple(name) and ("(" not in name or is_bracketed(name)) else f"({name})"
+
+
+def is_bracketed(name: str) -> bool:
+    """Whether the parenthesis that a name begins with is closed at its end."""
+    return name[:1] == "(" and name[-1:] == ")" and not {"(", ")"} & set(bare(name[1:-1]))
 
 
 def derivative(above: str, below: str) -> str:

@@ -81,7 +81,14 @@ def constant(text: str) -> Formula:
 
 def of(pattern: str) -> Formula:
     """A derivative in terms of the input `{x}` and the result `{y}`."""
-    return lambda o, edge: pattern.format(x=o.input(0), y=factor(o.result)) if edge == 0 else None
+    told = pattern.replace("({x})", "({bare})")
+
+    def formula(o: Operands, edge: int) -> str | None:
+        if edge:
+            return None
+        return told.format(x=o.input(0), y=factor(o.result), bare=o.names[0] if o.names else "x")
+
+    return formula
 
 
 def with_number(pattern: str, name: str, default: float) -> Formula:

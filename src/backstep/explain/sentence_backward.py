@@ -72,6 +72,8 @@ def by_slopes(step: Step) -> str | None:
 
 def by_formula(step: Step) -> str:
     """Nothing more is known than the formula."""
+    if step.event.op == "CheckpointFunctionBackward":
+        return f"What was not kept of this part ran again, and a backward pass of its own took the gradient to {step.x}"
     if step.story.formula is None and not step.story.own:
         return f"{step.event.op} is no op of PyTorch's own: what it makes of the gradient is up to its backward()"
     name = step.op.op.strip("_") if step.op is not None else step.kind

@@ -177,7 +177,7 @@ def _softmax(matrix: str) -> Formula:
         if edge or not o.op.inputs:
             return None
         along = line_of(len(o.op.inputs[0].shape), o.number("dim"))
-        return f"{matrix.format(x=o.input(0), y=factor(o.result))} in each {along}"
+        return f"{matrix.format(x=o.names[0], y=factor(o.result))} in each {along}"
 
     return formula
 
