@@ -20,7 +20,7 @@ class Choice:
 
     letter: str
     text: str
-    do: Callable[[], None]
+    do: Callable[[], object]
 
 
 class Choosing(Paging):
@@ -52,4 +52,5 @@ class Choosing(Paging):
         if choice is None:
             self._show("" if event.key in ("escape", "q") else "none of these")
         else:
+            self._show()
             choice.do()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -30,6 +31,8 @@ class Writer:
     write: Callable[[Trace, BinaryIO, int], None]
 
 
+FONT = re.compile(r"@font-face \{[^}]*\}\s*")
+"""What a picture would fetch from elsewhere when it is opened."""
 TOLD = 60
 """Characters of what was copied that are told."""
 
@@ -73,8 +76,8 @@ class TakingAlong(Choosing):
             return
         self.choose(
             "write to a file here",
-            Choice("s", "this screen as a picture (.svg)", self._writer("svg", self._svg)),
-            Choice("t", "this screen as text (.txt)", self._writer("txt", self._text)),
+            Choice("s", "this screen as a picture (.svg)", self._without_menu(self._writer("svg", self._svg))),
+            Choice("t", "this screen as text (.txt)", self._without_menu(self._writer("txt", self._text))),
             Choice("m", "this step as Markdown (.md)", self._writer("md", self._markdown)),
             Choice("j", "this iteration, an event a line (.jsonl)", self._writer("jsonl", self._iteration)),
             Choice("n", "the tensor of this event (.npy)", self._write_array),
@@ -99,6 +102,10 @@ class TakingAlong(Choosing):
     def _writer(self, suffix: str, make: Callable[[], str]) -> Callable[[], None]:
         return lambda: self._write(suffix, lambda path: path.write_text(make(), encoding="utf-8"))
 
+    def _without_menu(self, do: Callable[[], None]) -> Callable[[], object]:
+        """The same, once what lies under the menu is on the screen."""
+        return partial(self.call_after_refresh, do)
+
     def _write(self, suffix: str, write: Callable[[Path], object]) -> None:
         path = free_path(self.trace.path.stem, self.cursor.position, suffix)
         try:
@@ -109,7 +116,7 @@ class TakingAlong(Choosing):
             self._show(f"written: {path}")
 
     def _svg(self) -> str:
-        return self.export_screenshot(title="backstep")
+        return FONT.sub("", self.export_screenshot(title="backstep"))
 
     def _text(self) -> str:
         return "\n".join(line.rstrip() for line in self.lines_drawn()) + "\n"
