@@ -16,6 +16,7 @@ import backstep
 from backstep.trace.file import create
 from tests.commands import command
 from tests.processes import ROOT, TRACE, Outcome, record
+from tests.processes import python as run_python
 
 SCRIPTS = Path(__file__).parent / "scripts"
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
@@ -128,3 +129,29 @@ def test_trace_that_is_being_recorded_is_not_replaced(tmp_path: Path):
     finally:
         writer.close()
     create(tmp_path / TRACE, force=True).close()
+
+
+def test_a_script_that_closes_every_file_has_its_own_alone(tmp_path: Path):
+    """What was recorded is good; nothing is ever written to, or closed of, what the script opened then."""
+    ran = record(SCRIPTS / "closes.py", cwd=tmp_path)
+    assert (ran.code, ran.stdout) == (0, "done\n")
+    why = "the script has closed every file, the trace's too"
+    assert ran.stderr.count("\n") == 3 and f"backstep: recording stopped: {why}\n" in ran.stderr
+    assert [(tmp_path / f"own-{number}.txt").read_text() for number in range(12)] == [f"mine {n}" for n in range(12)]
+    with backstep.load(tmp_path / TRACE) as trace:
+        assert (trace.header["exit"]["status"], trace.header["complete"], trace.stopped) == ("ok", False, why)
+    assert command("verify", tmp_path / TRACE).code == 0
+    assert [path.name for path in tmp_path.glob("trace*")] == [TRACE]
+
+
+def test_a_block_in_a_script_that_closes_every_file(tmp_path: Path):
+    """The same before a process writes, while the trace is open here."""
+    source = (SCRIPTS / "closes.py").read_text()
+    body = "".join(f"    {line}" for line in source[source.index("train(40 if") :].splitlines(keepends=True))
+    head = source[: source.index("train(40 if")]
+    (tmp_path / "block.py").write_text(f"{head}import backstep\nwith backstep.record('trace.backstep') as r:\n{body}")
+    ran = run_python("block.py", "3", cwd=tmp_path)
+    assert (ran.code, ran.stdout) == (0, "done\n"), ran.stderr
+    assert ran.stderr == "backstep: recording stopped: the script has closed every file, the trace's too\n"
+    assert (tmp_path / "own-0.txt").read_text() == "mine 0"
+    assert command("info", tmp_path / TRACE).code == 0

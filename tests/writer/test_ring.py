@@ -29,7 +29,7 @@ def never() -> bool:
 @given(st.lists(st.tuples(st.integers(0, 1 << 14), st.integers(0, 4)), max_size=80))
 def test_what_is_written_stays_until_it_is_freed(steps: list[tuple[int, int]]) -> None:
     ours, waiting, count = Ring(), deque[tuple[int, int, int]](), 0
-    theirs = Ring(ours.descriptor)
+    theirs = Ring(ours.descriptor.number)
 
     def free() -> bool:
         """The other side reads the oldest piece, which is as it was written, and frees it."""
@@ -63,7 +63,7 @@ def test_no_waiting_while_there_is_room() -> None:
 def test_an_empty_ring_begins_again() -> None:
     """So that a small recording goes round in little memory."""
     ours = Ring()
-    theirs = Ring(ours.descriptor)
+    theirs = Ring(ours.descriptor.number)
     for _ in range(1000):
         offset = ours.allocate(100, never)
         assert offset % ring_module.CAPACITY == 0

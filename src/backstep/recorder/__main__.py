@@ -110,7 +110,7 @@ class Run:
         from backstep.writer.ring import Ring
 
         with contextlib.suppress(OSError, ValueError, subprocess.SubprocessError):
-            self._process = Elsewhere(self.path, self._writer.lock, Ring(), self.options)
+            self._process = Elsewhere(self.path, self._writer.lock.number, Ring(), self.options)
 
     def torch_imported(self) -> None:
         """The script's own `import torch` has finished. Whatever is wrong with us, the script goes on."""

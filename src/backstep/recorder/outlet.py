@@ -13,6 +13,7 @@ from pathlib import Path
 
 from backstep.recorder.options import Options
 from backstep.trace.file import TraceWriter
+from backstep.trace.held import Held
 from backstep.writer.intake import Intake
 from backstep.writer.process import DONE, FAILED, LENGTH, OPEN, READY
 from backstep.writer.ring import Ring
@@ -40,16 +41,20 @@ class Here:
     """Parcels are taken in by whoever sends them, in this process."""
 
     def __init__(self, writer: TraceWriter, ring: Ring, options: Options) -> None:
+        self._writer = writer
         self._intake = Intake(
             writer, ring, keep_last=options.keep_last, max_size=options.max_size, stop_when=options.stop_when
         )
 
     def send(self, parcel: bytes) -> None:
+        self._writer.lock.check()
         self._intake.take(parcel)
 
     def rest(self) -> None:
         """Nothing more is there for now."""
-        self._intake.rest()
+        if not self._intake.finished:
+            self._writer.lock.check()
+            self._intake.rest()
 
     def wait_for_end(self) -> None:
         """The last words have been taken in, and the file is closed."""
@@ -65,10 +70,12 @@ class Elsewhere:
         if ring.descriptor is None:
             raise OSError("no memory can be shared")
         self.ring = ring
-        theirs, self._parcels = os.pipe()
-        self._replies, ours = os.pipe()
+        theirs, parcels = os.pipe()
+        replies, ours = os.pipe()
+        self._parcels, self._replies = Held(parcels), Held(replies)
+        handed = {"lock": lock, "ring": ring.descriptor.number, "parcels": theirs, "replies": ours}
         settings = {
-            "path": str(path.absolute()), "lock": lock, "ring": ring.descriptor, "parcels": theirs, "replies": ours,
+            "path": str(path.absolute()), **handed,
             "keep_last": options.keep_last, "max_size": options.max_size, "stop_when": options.stop_when,
         }  # fmt: skip
         environment = {name: value for name, value in os.environ.items() if name not in KEPT_AWAY}
@@ -77,16 +84,14 @@ class Elsewhere:
         try:
             subprocess.run(
                 [sys.executable, "-P", "-c", START, json.dumps(settings)], env=environment, check=True,
-                pass_fds=(lock, ring.descriptor, theirs, ours), stdin=subprocess.DEVNULL, stdout=quiet, stderr=quiet,
+                pass_fds=tuple(handed.values()), stdin=subprocess.DEVNULL, stdout=quiet, stderr=quiet,
             )  # fmt: skip
         except BaseException:
-            os.close(self._parcels)
-            os.close(self._replies)
+            self.close()
             raise
         finally:
             os.close(theirs)
             os.close(ours)
-        self._descriptors: tuple[int, ...] = (self._parcels, self._replies)
         self._path = path
         self._said = b""
         self._pid = os.getpid()
@@ -95,7 +100,7 @@ class Elsewhere:
         """Waits until it has opened the file; whether it has. Only then may others close it: where a trace is open
         nowhere, a reader that comes sees no more than a copy."""
         deadline = time.monotonic() + SECONDS_TO_START
-        while not select.select([self._replies], [], [], 0.01)[0] and time.monotonic() < deadline:
+        while not select.select([self._replies.number], [], [], 0.01)[0] and time.monotonic() < deadline:
             meanwhile()
         if next(self._lines(SECONDS_TO_START), "") != READY:
             return False
@@ -104,8 +109,9 @@ class Elsewhere:
 
     def _lines(self, seconds: float | None) -> Iterator[str]:
         """What it says, until it says nothing for so long, or no more."""
-        while select.select([self._replies], [], [], seconds)[0]:
-            some = os.read(self._replies, 4096)
+        self._replies.check()
+        while select.select([self._replies.number], [], [], seconds)[0]:
+            some = os.read(self._replies.number, 4096)
             if not some:
                 return
             self._said += some
@@ -114,11 +120,12 @@ class Elsewhere:
 
     def send(self, parcel: bytes) -> None:
         self._look_for_failure(0)
+        self._parcels.check()
         try:
             for data in (LENGTH.pack(len(parcel)), parcel):
                 view = memoryview(data)
                 while view:
-                    view = view[os.write(self._parcels, view) :]
+                    view = view[os.write(self._parcels.number, view) :]
         except BrokenPipeError:
             self._look_for_failure(None)
             raise WriterError("the process that writes has gone") from None
@@ -146,9 +153,8 @@ class Elsewhere:
 
     def close(self) -> None:
         """It gets no more."""
-        descriptors, self._descriptors = self._descriptors, ()
-        for descriptor in descriptors:
-            os.close(descriptor)
+        self._parcels.close()
+        self._replies.close()
 
     def abandon(self) -> None:
         """In a forked child: as long as it had the pipe open, the writer would not see that the script has gone."""

@@ -293,7 +293,7 @@ class Scribe:
         process = self._process
         if process is None and not self._here:
             with contextlib.suppress(OSError, ValueError, subprocess.SubprocessError):
-                process = Elsewhere(self._writer.path, self._writer.lock, self.ring, self._options)
+                process = Elsewhere(self._writer.path, self._writer.lock.number, self.ring, self._options)
         if process is not None and process.takes_over(self.ring.warm):
             self._writer.hand_over()
             return process
@@ -368,6 +368,7 @@ class Scribe:
         with contextlib.suppress(OSError, sqlite3.Error):
             if isinstance(self._outlet, Elsewhere):
                 self._outlet.close()
+            if isinstance(self._outlet, Elsewhere) or not self._writer.sound:
                 self._writer.take_back()
             self._writer.stop(header)
             self._writer.close()

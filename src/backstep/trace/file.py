@@ -17,9 +17,11 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import msgspec
+
+from backstep.trace.held import Held
 
 APPLICATION_ID = 0x62737465  # "bste"
 FORMAT_VERSION = 1
@@ -66,6 +68,10 @@ class Batch:
     tables: bytes
 
 
+_kept_open: list[object] = []
+"""Of databases whose files the script has closed: under their numbers are files of its own by now."""
+
+
 class TraceWriter:
     """The writing side of a file. Used from one thread at a time; in one process, then perhaps in another."""
 
@@ -76,12 +82,13 @@ class TraceWriter:
         """
         self.path = path
         self._pid = os.getpid()
+        self._taken_back = False
         if lock is not None:
-            self.lock = lock
+            self.lock = Held(lock)
             self._connect()
             return
         # Locked before it is a trace: who reads it from then on sees that it is being written.
-        self.lock = take(path)
+        self.lock = Held(take(path))
         self._connect()
         self._connection.executescript(SCHEMA)
 
@@ -106,7 +113,8 @@ class TraceWriter:
         self, batch: Batch, events: bytes, payloads: tuple[int, int, bytes, bytes] | None, header: dict[str, Any]
     ) -> None:
         """Adds a batch, the payloads that its events need (`(id, count, offsets, data)`) and the header's changes."""
-        if not os.fstat(self.lock).st_nlink:
+        self.lock.check()
+        if not os.fstat(self.lock.number).st_nlink:
             raise FileNotFoundError(f"{self.path.name} was removed")
         with self._transaction():
             if payloads is not None:
@@ -137,8 +145,14 @@ class TraceWriter:
     def stop(self, header: dict[str, Any]) -> None:
         """Says in the header why nothing more is written; on a full disk what was set aside makes room for it."""
         self._give_back()
-        with contextlib.suppress(sqlite3.Error):
-            self.write_header(header)
+        if self.sound:
+            with contextlib.suppress(sqlite3.Error):
+                self.write_header(header)
+
+    @property
+    def sound(self) -> bool:
+        """Whether the files are still what they were; nothing may be written else."""
+        return self.lock.ours or self._taken_back
 
     @property
     def size(self) -> int:
@@ -153,6 +167,9 @@ class TraceWriter:
         Even then all is in the file itself, so that a copy of it alone is the whole trace.
         """
         if os.getpid() != self._pid:
+            return
+        if not self.sound:
+            _kept_open.append(self._connection)
             return
         with contextlib.suppress(sqlite3.Error):
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -171,14 +188,15 @@ class TraceWriter:
         self._give_back()
 
     def take_back(self) -> None:
-        """The other process has gone."""
+        """The other process has gone, or the files have."""
+        if not self.sound:
+            _kept_open.append(self._connection)
         self._connect()
+        self._taken_back = True
 
     def abandon(self) -> None:
         """Lets go of the lock: in a forked child, so that a trace whose recorder has died is not called running."""
-        lock, self.lock = self.lock, -1
-        if lock >= 0:
-            os.close(lock)
+        self.lock.close()
 
     def _give_back(self) -> None:
         """What was set aside of the disk."""
@@ -211,14 +229,20 @@ def take(path: Path) -> int:
     raise FileExistsError(refusal)
 
 
-def reserve(folder: Path) -> IO[bytes] | None:
+def reserve(folder: Path) -> Held | None:
     """Sets some of the disk aside, in a file without a name; closing it gives that back. None where it cannot be."""
     try:
-        ballast = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 - kept while the trace is written
-        ballast.write(bytes(BALLAST))
-        return ballast
+        descriptor, name = tempfile.mkstemp(dir=folder)
     except OSError:
         return None
+    ballast = Held(descriptor)
+    try:
+        os.unlink(name)
+        os.write(descriptor, bytes(BALLAST))
+    except OSError:
+        ballast.close()
+        return None
+    return ballast
 
 
 def is_locked(path: Path) -> bool:

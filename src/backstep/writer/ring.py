@@ -14,6 +14,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from backstep.trace.held import Held
+
 CAPACITY = 256 << 20
 """Bytes. The system gives the memory when it is first written, so that a small recording has little of it."""
 LARGEST = CAPACITY // 8
@@ -30,14 +32,18 @@ STOPPED = 2
 """What is added in the last of them to the position of the event at which the recording is to end."""
 
 
+_kept_open: list[mmap.mmap] = []
+
+
 class Ring:
     """Offsets only grow; where they lie in memory is their remainder."""
 
     def __init__(self, descriptor: int | None = None) -> None:
         """A new one, or with a descriptor the other side's."""
-        self.descriptor = _anonymous_file() if descriptor is None else descriptor
+        number = _anonymous_file() if descriptor is None else descriptor
+        self.descriptor = None if number is None else Held(number)
         """None where no memory can be shared with another process."""
-        self.memory = mmap.mmap(-1 if self.descriptor is None else self.descriptor, HEAD + CAPACITY)
+        self.memory = mmap.mmap(-1 if number is None else number, HEAD + CAPACITY)
         self._words: memoryview | list[int] = memoryview(self.memory)[:HEAD].cast("q")
         self._warm = 0
         self._head = self._from = 0
@@ -50,8 +56,11 @@ class Ring:
             return
         self._words = words.tolist()
         words.release()
+        if self.descriptor is not None and not self.descriptor.ours:
+            _kept_open.append(self.memory)  # it has a descriptor too: under that number is somebody else's by now
+            return
         if self.descriptor is not None:
-            os.close(self.descriptor)
+            self.descriptor.close()
         with contextlib.suppress(BufferError):  # somebody still looks at it, and it goes with him
             self.memory.close()
 
