@@ -228,6 +228,11 @@ def test_a_page_is_bounded_and_says_of_what_it_is(tmp_path: Path) -> None:
     with load(path) as trace:
         some = Page(written(path, "html", iterations=(3, 5)).decode()).data
         assert {trace.iteration_at(step["position"]) for step in some["steps"]} == {3, 4}
+        shaded = re.search(r'<rect x="([\d.]+)" width="([\d.]+)"', written(path, "html", iterations=(3, 5)).decode())
+        assert shaded is not None, "the part of the curve that is in the page"
+        left, right = (1000 * some["steps"][end]["position"] / (len(trace) - 1) for end in (0, -1))
+        assert [*map(float, shaded.groups())] == pytest.approx([left, right - left], abs=0.1)
+    assert "<rect" not in written(ols_trace(tmp_path / "short.backstep"), "html").decode()
     with pytest.raises(ValueError, match="no iterations 900:901"):
         written(path, "html", iterations=(900, 901))
 

@@ -12,6 +12,7 @@ from html import escape
 from typing import Any, BinaryIO
 
 import msgspec
+import numpy as np
 from rich.segment import Segment
 from rich.style import Style
 
@@ -59,7 +60,8 @@ def page(
     return PAGE.format(
         policy=f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'",
         title=escape(f"{trace.header['script'] or 'recording'} - backstep"),
-        style=style, script=script, curve=curve, label=escape(label), last=len(positions) - 1,
+        style=style, script=script, curve=curve, part=_part(trace, positions), label=escape(label),
+        last=len(positions) - 1,
         buttons="".join(f'<button data-key="{key}">{escape(word)}</button>' for key, word in BUTTONS),
         footer=escape(_footer(trace, positions, most)),
         data=msgspec.json.encode(told).decode().replace("<", "\\u003c").replace("\u2028", "\\u2028"),
@@ -207,10 +209,26 @@ def _curve(trace: Trace) -> tuple[str, str]:
     return f"M {' L '.join(points)}", f"loss from {known[0][1]:.6g} to {known[-1][1]:.6g}"
 
 
+def _part(trace: Trace, positions: list[int]) -> str:
+    """What of the curve is in the page, where that is not all of it: the slider has no more."""
+    if len(positions) < 2 or _is_whole(trace, positions):
+        return ""
+    left, right = (1000 * position / max(1, len(trace) - 1) for position in (positions[0], positions[-1]))
+    return f'<rect x="{left:.1f}" width="{right - left:.1f}" y="0" height="56"/>'
+
+
+def _is_whole(trace: Trace, positions: list[int]) -> bool:
+    """Whether what was passed over at both ends is all that is not in the page."""
+    kinds = trace.columns["kind"]
+    ends = np.concatenate([kinds[: positions[0]], kinds[positions[-1] + 1 : len(trace)]])
+    return bool(np.isin(ends, PASSED_OVER).all())
+
+
 def _footer(trace: Trace, positions: list[int], most: int) -> str:
     told = f"events #{positions[0]:,} to #{positions[-1]:,} of {len(trace):,}"
-    part = "" if len(trace) <= most else f" (at most {most:,}: export --format html --iterations A:B has others)"
-    return f"{told}{part}. Recorded with PyTorch {trace.header['torch']}, shown by backstep."
+    if not _is_whole(trace, positions):
+        told += f" (at most {most:,}: export --format html --iterations A:B has others)"
+    return f"{told}. Recorded with PyTorch {trace.header['torch']}, shown by backstep."
 
 
 def _hash(text: str) -> str:

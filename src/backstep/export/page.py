@@ -23,6 +23,7 @@ section + section {{ border-top: 1px solid var(--line); padding-top: 8px; }}
 pre {{ margin: 0; font-size: clamp(11px, calc((100vw - 48px) / 104), 20px); line-height: 1.17; }}
 i {{ font-style: normal; }} pre i {{ display: inline-block; }}
 #curve {{ width: calc(100% - 32px); height: 56px; display: block; margin: 0 16px; cursor: pointer; }}
+#curve rect {{ fill: var(--line); opacity: 0.4; }}
 #curve path {{ fill: none; stroke: #4fa8ee; stroke-width: 2; vector-effect: non-scaling-stroke; }}
 #curve line {{ stroke: var(--key); stroke-width: 2; vector-effect: non-scaling-stroke; }}
 input[type=range] {{ width: calc(100% - 28px); margin: 2px 14px; }}
@@ -131,7 +132,7 @@ PAGE = """<!doctype html>
 <header>
 <h1 id="crumb" aria-live="polite"></h1>
 <svg id="curve" viewBox="0 0 1000 56" preserveAspectRatio="none" role="img" aria-label="{label}">
-<path d="{curve}"/><line id="now" x1="0" x2="0" y1="0" y2="56"/></svg>
+{part}<path d="{curve}"/><line id="now" x1="0" x2="0" y1="0" y2="56"/></svg>
 <input type="range" id="range" min="0" max="{last}" value="0" aria-label="event">
 <nav>{buttons}<span>{label}</span></nav>
 </header>
