@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -65,6 +67,23 @@ def test_a_node_with_one_path_has_the_product_so_far() -> None:
     assert isinstance(mul, BackwardEvent)
     chain = chain_to_edge(trace, mul, 0)
     assert chain is not None and chain.agrees and chain.paths[0].factors == (-2.0, 1.0, 1.0)
+
+
+def test_the_way_past_a_block_is_the_direct_one() -> None:
+    x = torch.tensor(0.5, requires_grad=True)
+
+    def compute() -> torch.Tensor:
+        y = x * 3
+        return y + y.sin()
+
+    trace = recorded(compute)
+    mul = next(event for event in trace.find(kind="backward") if event.op.startswith("Mul"))
+    assert isinstance(mul, BackwardEvent)
+    chain = chain_to_edge(trace, mul, 0)
+    assert chain is not None and chain.agrees
+    parts = dict(zip(tell_apart(trace, chain), [path.part for path in chain.paths], strict=True))
+    assert set(parts) == {"the direct way", "y.sin()"} and parts["the direct way"] == 3
+    assert np.isclose(float(parts["y.sin()"]), 3 * math.cos(1.5))  # type: ignore[arg-type]
 
 
 def test_more_paths_than_can_be_told_are_told_by_how_they_end() -> None:

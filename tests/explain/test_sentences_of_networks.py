@@ -110,3 +110,16 @@ def test_the_mask_inside_of_attention_is_told_as_one() -> None:
     trace = recorded(lambda: layer(x, x, x)[0])
     told = [said(trace, "Mul", edge) for edge in steps(trace, "Mul")]
     assert any("The mask of the forward pass once more" in words for words in told)
+
+
+def test_attentions_equations_are_those_that_ran() -> None:
+    q, k, v = (leaf(1, 1, 3, 2, seed=seed) for seed in range(3))
+    trace = recorded(lambda: F.scaled_dot_product_attention(q, k, v, scale=0.3))
+    told = {edge: step.story.equation for edge, step in steps(trace, "ScaledDotProductFlashAttentionForCpu").items()}
+    assert told[0].endswith("@ vᵀ, back through the softmax, @ k · 0.3")
+    assert told[1].endswith("@ vᵀ, back through the softmax)ᵀ @ q · 0.3")
+    assert "= softmax(q @ kᵀ · 0.3)ᵀ @ d" in told[2]
+    paid, g = (q @ k.mT * 0.3).softmax(-1), torch.arange(1.0, 7).reshape(1, 1, 3, 2)
+    (scores,) = torch.autograd.grad(paid, q, g @ v.mT)
+    assert q.grad is not None and v.grad is not None
+    assert torch.allclose(scores, q.grad, atol=1e-5) and torch.allclose(paid.mT @ g, v.grad, atol=1e-5)

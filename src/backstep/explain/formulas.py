@@ -60,10 +60,8 @@ def equation(arrives: str, leaves: str, formula: str, elementwise: bool) -> str 
         return f"{leaves} = {arrives} {formula}"
     if formula.endswith("@"):
         return f"{leaves} = {formula} {arrives}"
-    if formula.startswith(THE_GRADIENT):
-        return f"{leaves} = {arrives}{formula.removeprefix(THE_GRADIENT)}"
-    if formula.endswith(THE_GRADIENT):
-        return f"{leaves} = {formula.removesuffix(THE_GRADIENT)}{arrives}"
+    if THE_GRADIENT in formula:
+        return f"{leaves} = {formula.replace(THE_GRADIENT, arrives)}"
     if formula.startswith(AS_IT_IS):
         return f"{leaves} = {arrives}, {formula.removeprefix('1, ')}"
     if not elementwise:

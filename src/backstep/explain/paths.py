@@ -30,6 +30,10 @@ SINGLE, HALF = 1e-3, 5e-2
 """How far the sum of the parts may be from the recorded gradient, as a share of it, by the precision on the way."""
 
 
+DIRECT = "the direct way"
+"""What a path is called that goes through nothing that the others avoid: past the block of a residual net."""
+
+
 @dataclass(frozen=True, slots=True)
 class Link:
     """A node that passes a gradient on, and by which of its edges."""
@@ -264,7 +268,8 @@ def tell_apart(trace: Trace, chain: Chain) -> list[str]:
     names = [[called(trace, link) for link in path.links[:-1] if link.edge.input] for path in chain.paths]
     common = set.intersection(*map(set, names)) if names else set()
     told = [[name for name in way if name not in common] for way in names]
-    ends = [f"its use in {used_in(trace, path.links[-1])}" for path in chain.paths]
+    last = {path.links[-1].event.position for path in chain.paths}
+    ends = [f"its use in {used_in(trace, path.links[-1])}" if len(last) > 1 else DIRECT for path in chain.paths]
     return [", ".join(way) or end for way, end in zip(told, ends, strict=True)]
 
 

@@ -176,10 +176,22 @@ def _softmax(matrix: str) -> Formula:
     def formula(o: Operands, edge: int) -> str | None:
         if edge or not o.op.inputs:
             return None
-        along = line_of(len(o.op.inputs[0].shape), o.number("dim"))
+        unnamed = next((value for value in o.unnamed if isinstance(value, int)), None)
+        along = line_of(len(o.op.inputs[0].shape), o.number("dim", unnamed))
         return f"{matrix.format(x=o.names[0], y=factor(o.result))} in each {along}"
 
     return formula
+
+
+def _attention(o: Operands, edge: int) -> str | None:
+    """Scaled dot product attention by q, k and v."""
+    if len(o.names) < 3 or edge > 2:
+        return None
+    q, k, v = (o.input(place) for place in range(3))
+    scale = o.named.get("scale")
+    scaled = " / √d" if scale is None else f" · {scale:g}"
+    back = f"the gradient @ {v}ᵀ, back through the softmax,"
+    return (f"{back} @ {k}{scaled}", f"({back[:-1]})ᵀ @ {q}{scaled}", f"softmax({q} @ {k}ᵀ{scaled})ᵀ @")[edge]
 
 
 def _put(o: Operands, edge: int) -> str | None:
@@ -266,6 +278,10 @@ STRUCTURE: dict[str, Formula] = {
     "torch::autograd::CopyBackwards": _copied,
     "torch::autograd::CopySlices": _slices,
     **dict.fromkeys(("Softmax", "SafeSoftmax"), _softmax("diag({y}) - {y}·{y}ᵀ")),
+    **dict.fromkeys(
+        ("ScaledDotProductFlashAttentionForCpu", "ScaledDotProductFlashAttention", "ScaledDotProductEfficientAttention",
+         "ScaledDotProductCudnnAttention"), _attention,
+    ),
     "LogSoftmax": _softmax("I - 1·softmax({x})ᵀ"),
     "NllLoss": _nll,
     "NllLoss2D": _nll,

@@ -141,7 +141,9 @@ def grad_rows(moment: Moment, width: int, height: int, theme: Theme) -> list[Row
     rows: list[Row] = []
     leaves = [leaf for leaf in moment.leaves if (value := moment.value(leaf)) is None or value.requires_grad]
     for index, leaf in enumerate(leaves):
-        told = wrap([Segment(safe(grad_story(moment.trace, leaf, moment.position).text), theme.text)], width)
+        found = grad_story(moment.trace, leaf, moment.position)
+        name, said = f"{found.leaf}.grad", found.text.removeprefix(f"{found.leaf}.grad")
+        told = wrap([Segment(safe(name), theme.strong), Segment(safe(said), theme.text)], width)
         if len(rows) + len(told) > height - 1:
             return [*rows, [Segment(f"… {len(leaves) - index} more", theme.dim)]]
         rows += told

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from backstep.explain.formulas import local_formula, symbol
-from backstep.explain.names import derivative, short
+from backstep.explain.names import derivative, factor, short
 from backstep.explain.sentence_forward import forward_sentence
 from backstep.trace.batch import VALUE
 from backstep.trace.event import BackwardEvent, ForwardEvent
@@ -39,8 +39,14 @@ def forward(pen: Pen, event: ForwardEvent) -> list[Row]:
     return rows
 
 
+PROPERTIES = frozenset({"T", "mT", "H", "mH", "real", "imag", "data"})
+"""What is written as an attribute."""
+
+
 def called(pen: Pen, event: ForwardEvent, names: Sequence[str]) -> str:
     """The call with its arguments; what is None says nothing. An index stands in brackets, as it was written."""
+    if event.op in PROPERTIES and len(names) == 1:
+        return f"{factor(names[0])}.{event.op}"
     if event.op == "getitem" and event.source is not None and event.source.code.endswith("]"):
         return short(event.source.code)
     given = list(names)

@@ -17,8 +17,8 @@ from backstep.view.rows import Row
 
 LONGEST_PRODUCT = 16
 """Factors that are told one by one."""
-ENDS = 8
-"""Paths, or ends of them, that are told one by one."""
+ENDS, FEWEST, AROUND = 8, 2, 7
+"""Paths, or ends of them, that are told one by one: at most, at least, and the rows that are needed beside them."""
 LINKS = 4
 """Links of a way through matrices that are told."""
 
@@ -49,22 +49,23 @@ def told(pen: Pen, chain: Chain, left: str, note: str) -> list[Row]:
         return [[*lead, *(product(pen, chain) or symbols(pen, chain.paths[0])), pen.say(many + note, theme.dim)]]
     what = "paths" if chain.count == len(chain.paths) else f"ends of {how_many(chain.count)} paths"
     rows: list[Row] = [[*lead, pen.say(f"sum over {len(chain.paths)} {what}", theme.dim), pen.say(note, theme.dim)]]
-    for path, peculiar in largest(chain, tell_apart(pen.trace, chain)):
+    ends = min(ENDS, max(FEWEST, pen.height - AROUND))
+    for path, peculiar in largest(chain, tell_apart(pen.trace, chain), ends):
         rows.append([pen.say(f"  by {peculiar}: ", theme.dim), *part(pen, path)])
-    if len(chain.paths) > ENDS:
-        rows.append([pen.say(f"  … {len(chain.paths) - ENDS} more, each of them smaller", theme.dim)])
+    if len(chain.paths) > ends:
+        rows.append([pen.say(f"  … {len(chain.paths) - ends} more, each of them smaller", theme.dim)])
     rows.append([pen.say("  together "), pen.say(pen.brief(chain.recorded), theme.backward + Style(bold=True)),
                  pen.say("  which is what was recorded", theme.dim)])  # fmt: skip
     return rows
 
 
-def largest(chain: Chain, names: list[str]) -> list[tuple[Path, str]]:
+def largest(chain: Chain, names: list[str], ends: int) -> list[tuple[Path, str]]:
     """The paths that are told, in the order in which they came: of many those with the largest parts."""
     told = list(zip(chain.paths, names, strict=True))
-    if len(told) <= ENDS:
+    if len(told) <= ends:
         return told
     sizes = [0.0 if path.part is None else float(np.linalg.norm(path.part)) for path in chain.paths]
-    kept = set(sorted(range(len(told)), key=lambda at: -sizes[at])[:ENDS])
+    kept = set(sorted(range(len(told)), key=lambda at: -sizes[at])[:ends])
     return [pair for at, pair in enumerate(told) if at in kept]
 
 
