@@ -10,7 +10,7 @@ from backstep.trace.trace import Trace
 
 MOST = 400
 """Events in a cell's output: the notebook keeps them."""
-HEIGHT = 720
+HEIGHT = 820
 
 
 def shown(trace: Trace) -> str:

@@ -56,7 +56,7 @@ def test_the_history_of_a_weight_is_what_it_was_after_each_step(run: Run) -> Non
     written = [point for point in history if point.event.kind == "update"]
     assert [point.values for point in written] == run.weights
     assert [point.iteration for point in written] == list(range(STEPS))
-    assert {point.by for point in written} == {"SGD.step"}
+    assert {point.by for point in written} == {"SGD.step"} and history[0].by == "seen", "it is older than the recording"
     assert history[-1].position == written[-1].position and len(history[1:]) == len(history) - 1
 
 
@@ -99,6 +99,25 @@ def test_a_window_has_the_iterations_that_were_recorded(tmp_path: Path) -> None:
                 w -= 0.1 * w.grad
     iterations = backstep.load(tmp_path / "w.backstep").iterations
     assert [iteration.number for iteration in iterations] == [2, 3] and iterations.numbered(3) is not None
+
+
+def test_the_loops_of_an_iteration_are_those_around_it(tmp_path: Path) -> None:
+    w = torch.tensor(1.0, requires_grad=True)
+
+    def batches() -> Any:
+        for number in range(3):
+            for _ in range(2):
+                made = torch.ones(()) * number
+            yield made
+
+    with backstep.record(tmp_path / "l.backstep"):
+        for batch, x in enumerate(batches()):
+            (w * x).backward()
+            with torch.no_grad():
+                w -= 0.1
+    iterations = backstep.load(tmp_path / "l.backstep").iterations
+    assert [iteration.loops for iteration in iterations] == [{"batch": at} for at in range(3)]
+    assert "_" in iterations[1].events[0].loops, "which is in a loop of its own"
 
 
 def test_a_pass_inside_a_pass_is_one_of_its_own(tmp_path: Path) -> None:

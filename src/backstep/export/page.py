@@ -20,7 +20,7 @@ main {{ display: grid; grid-template-columns: minmax(0, 5fr) minmax(0, 8fr); gap
 section {{ min-width: 0; overflow-x: auto; }}
 section + section {{ border-top: 1px solid var(--line); padding-top: 8px; }}
 #source {{ grid-row: span 3; }} #source + section {{ border-top: none; padding-top: 0; }}
-pre {{ margin: 0; font-size: clamp(11px, calc((100vw - 48px) / 104), 20px); line-height: 1.17; }}
+pre {{ margin: 0; font-size: clamp(10px, calc((100vw - 48px) / 104), 20px); line-height: 1.17; }}
 i {{ font-style: normal; }} pre i {{ display: inline-block; }}
 #curve {{ width: calc(100% - 32px); height: 56px; display: block; margin: 0 16px; cursor: pointer; }}
 #curve rect {{ fill: var(--line); opacity: 0.4; }}

@@ -16,6 +16,7 @@ from backstep.trace.told import clean, number_text, shortly
 if TYPE_CHECKING:
     from backstep.trace.trace import Trace
 
+SEEN = "seen"
 SHOWN = 6
 """Points that are shown of a history."""
 
@@ -44,14 +45,18 @@ class Point:
 
     @property
     def by(self) -> str:
-        """What wrote it, in a word: `SGD.step`, `accumulate`, `set_to_none`, `mul`."""
+        """What wrote it, in a word: `SGD.step`, `accumulate`, `set_to_none`, `mul`; `seen` where it was only read, as
+        the first time of what is older than the recording."""
         event = self.event
+        if isinstance(event, ForwardEvent) and self.value not in event.outputs:
+            return SEEN
         found = next((event[name] for name in ("by", "how", "op") if name in event.field_names()), event.kind)
         return clean(found)
 
     def __repr__(self) -> str:
         where = "" if self.iteration is None else f" iteration {self.iteration}"
-        return f"<#{self.position}{where}: {shortly(self.value)} by {self.by}>"
+        how = self.by if self.by == SEEN else f"by {self.by}"
+        return f"<#{self.position}{where}: {shortly(self.value)} {how}>"
 
 
 class History(Sequence[Point]):

@@ -73,8 +73,10 @@ class Iteration:
 
     @property
     def loops(self) -> dict[str, int]:
-        """The loops' own variables: `{"epoch": 1, "batch": 3}`."""
-        return self._trace.loops_at(int(self.positions[0]))
+        """The own variables of the loops around all of it: `{"epoch": 1, "batch": 3}`."""
+        _, first = np.unique(self._trace.columns["context"][self.positions], return_index=True)
+        inside = [self._trace.loops_at(at) for at in self.positions[np.sort(first)].tolist()]
+        return {name: value for name, value in inside[0].items() if all(one.get(name) == value for one in inside)}
 
     @property
     def backward_passes(self) -> list[BackwardPass]:
