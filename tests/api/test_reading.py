@@ -112,7 +112,7 @@ def test_the_loops_of_an_iteration_are_those_around_it(tmp_path: Path) -> None:
 
     with backstep.record(tmp_path / "l.backstep"):
         for batch, x in enumerate(batches()):
-            (w * x).backward()
+            (w * x * batch).backward()
             with torch.no_grad():
                 w -= 0.1
     iterations = backstep.load(tmp_path / "l.backstep").iterations
