@@ -27,8 +27,12 @@ FLOORS = {
     "diagnose": {"trace", "replay", "explain"},
     "view": {"trace", "replay", "stops", "explain", "diagnose"},
     "export": {"trace", "replay", "explain", "diagnose", "view"},
+    "cli": {
+        "trace", "recorder", "replay", "stops", "diagnose", "view", "export",
+        "checking", "child", "demo", "launch", "screen", "serving",
+    },
     "tui": {"trace", "replay", "stops", "explain", "diagnose", "view"},
-}
+}  # fmt: skip
 """The folders of the package that each one may import, beside itself."""
 
 THIRD_PARTY = {
@@ -41,6 +45,7 @@ THIRD_PARTY = {
     "diagnose": {"numpy"},
     "view": {"rich", "numpy"},
     "export": {"rich", "numpy", "msgspec"},
+    "cli": {"click", "rich"},
     "tui": {"textual", "rich", "numpy"},
 }
 """numpy is what the values of a trace are read as, so every floor may compute with it. pandas is used where it is."""

@@ -344,7 +344,8 @@ class TraceReader:
             raise TraceError(f"{path}: not a backstep trace")
         if version != FORMAT_VERSION:
             connection.close()
-            raise TraceError(f"{path}: trace format {version}, this backstep reads format {FORMAT_VERSION}")
+            newer = "; a newer one has written it" if version > FORMAT_VERSION else ""
+            raise TraceError(f"{path}: trace format {version}, this backstep reads format {FORMAT_VERSION}{newer}")
         if found != _our_objects():
             connection.close()
             raise TraceError(f"{path}: not a backstep trace")
