@@ -17,6 +17,8 @@ from aiohttp import web
 from textual_serve.server import Server
 
 HOST = "127.0.0.1"
+PATIENCE = 1
+"""Seconds that an open tab has when the server ends."""
 FOREIGN = re.compile(rf"<link\b[^>]*https?://(?!{re.escape(HOST)})[^>]*>")
 """What the page would fetch from elsewhere: a font."""
 FOCUS = """<script>
@@ -43,7 +45,10 @@ class ScreenServer(Server):
     def serve(self, debug: bool = False) -> None:
         """Serves until Ctrl+C. OSError where the port cannot be had; once it is had the address is told."""
         # `Server.serve` tells an address before it has it, and logs to stdout.
-        web.run_app(self._make_app(), host=self.host, port=self.port, access_log=None, print=self._told)
+        web.run_app(
+            self._make_app(), host=self.host, port=self.port, access_log=None, print=self._told,
+            shutdown_timeout=PATIENCE,
+        )  # fmt: skip
 
     async def on_startup(self, app: web.Application) -> None:
         """Nothing: the banner is for another program."""
@@ -85,6 +90,8 @@ class ScreenServer(Server):
         return f"backstep-{self.port}"
 
     def _let_in(self, request: web.Request, brought: str = "") -> None:
+        if request.host != f"{HOST}:{self.port}":
+            raise web.HTTPForbidden(text="this server has no other name\n")
         for one in (brought, request.cookies.get(self._cookie, "")):
             if secrets.compare_digest(one.encode(), self.secret.encode()):
                 return

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -100,11 +101,13 @@ def test_nobody_else_is_let_in(address: str) -> None:
                     codes.append(page.status)
             for other in ("http://evil.example", origin, None):
                 codes.append(await refused(client, origin, other))
+            async with client.get(address, headers={"Host": f"evil.example:{address.rpartition(':')[2]}"}) as page:
+                codes.append(page.status)
             async with client.get(address):
                 codes.append(await refused(client, origin, "http://evil.example"))
         return codes
 
-    assert asyncio.run(tried()) == [403] * 8
+    assert asyncio.run(tried()) == [403] * 9
 
 
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="Linux tells there who listens")
@@ -128,3 +131,40 @@ def test_what_cannot_be_served_is_one_line(trace: Path, address: str, monkeypatc
     monkeypatch.delitem(sys.modules, "backstep.serving", raising=False)
     told = command("serve", trace)
     assert told.code == 2 and "the extra 'serve'" in told.stderr and told.stderr.count("\n") == 1
+
+
+def children(pid: int) -> list[Path]:
+    """The processes that a process has started, as Linux shows them."""
+    return [Path(f"/proc/{child}") for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="Linux tells there who started whom")
+def test_an_open_tab_does_not_hold_the_server(trace: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "backstep", "serve", NAME, "--port", str(free_port())],
+        cwd=trace.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+    )  # fmt: skip
+    assert process.stdout is not None
+    address = process.stdout.readline().strip()
+    origin = address.split("/?")[0]
+
+    async def visit() -> list[Path]:
+        async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as client:
+            async with client.get(address):
+                pass
+            async with client.ws_connect(f"{origin}/ws?width=80&height=24", origin=origin) as socket_:
+                await socket_.receive(timeout=30)
+                shown = children(process.pid)
+                process.send_signal(signal.SIGINT)
+                while not socket_.closed:
+                    await socket_.receive(timeout=15)
+        return shown
+
+    shown = asyncio.run(visit())
+    process.communicate(timeout=15)
+    assert process.returncode == 0 and shown
+    deadline = time.monotonic() + 15
+    while any(one.exists() for one in shown):
+        assert time.monotonic() < deadline, "the screen of the tab ends with the server"
+        time.sleep(0.02)
