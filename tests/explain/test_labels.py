@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from backstep.explain.chain_rule import EdgeStory, stories
-from backstep.explain.names import derivative, factor
+from backstep.explain.names import derivative, factor, transpose
 from backstep.explain.sentence_backward import backward_sentence
 from backstep.explain.step import Step
 from backstep.trace.event import BackwardEvent, ForwardEvent
@@ -88,3 +88,18 @@ def test_an_earlier_value_of_the_roots_name_is_not_the_root() -> None:
         assert edge.edge.downstream is not None
         root = edge.arrives.split("/")[0][1:]
         assert f"{root} moves" in said and said.rstrip(".").endswith(f"{edge.edge.downstream.scalar:g}·ε")
+
+
+def test_a_linear_layer_is_told_with_its_weight() -> None:
+    fc, x = torch.nn.Linear(3, 2), torch.randn(4, 3, requires_grad=True)
+    trace = recorded(lambda: fc(x))
+    by_name = {edge.name: edge for _, edges in told(trace).values() for edge in edges}
+    assert by_name["x"].equation.endswith("@ weight") and " = xᵀ @ d" in by_name["weightᵀ"].equation
+    assert "weightᵀ, transposed back" in by_name["weight"].equation
+    g = torch.arange(1.0, 9).reshape(4, 2)
+    assert x.grad is not None and torch.allclose(x.grad, g @ fc.weight)
+
+
+def test_a_transpose_is_undone_only_where_it_is_of_the_whole() -> None:
+    told = {"w": "wᵀ", "wᵀ": "w", "w.T": "w", "a @ b.T": "(a @ b.T)ᵀ", "(a + b).T": "(a + b)", "x#3": "x#3ᵀ"}
+    assert {name: transpose(name) for name in told} == told

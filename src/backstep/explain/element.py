@@ -104,7 +104,7 @@ def by_operand(step: Step, at: tuple[int, ...], arrived: Array) -> tuple[list[Te
         Term(float(arrived[there]), float(other[factor]), cell_of(there, arrived), cell_of(factor, other))
         for there, factor in places
     ]
-    return terms, folded(other), value.name
+    return terms, folded(other), step.operand_name
 
 
 def by_local(step: Step, at: tuple[int, ...], arrived: Array, left: Array) -> tuple[list[Term], Array, str]:

@@ -9,7 +9,7 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping
 
-from backstep.explain.names import LONGEST, short
+from backstep.explain.names import LONGEST, short, transpose
 from backstep.trace.event import BackwardEvent, BackwardStartEvent, Edge, ForwardEvent, Value
 from backstep.trace.memo import per_trace
 from backstep.trace.records import Backward
@@ -23,12 +23,16 @@ PLAIN = re.compile(r"[\w.]+(\[[^\[\]]*\])*")
 Bearer = tuple[int, int]
 """What bears a name: a node and which of its outputs, or a leaf, or a root."""
 LEAF, ROOT = -2, -1
+PART_TRANSPOSED = "t"
+"""What a part that only transposes is called, and its result."""
 
 
 def edge_label(trace: Trace, event: BackwardEvent, edge: Edge, longest: int = LONGEST) -> str:
     """What an edge's input is called: its gradient leaves there."""
     to = edge.to or {}
     name = edge.input or str(to.get("leaf", "input"))
+    if name == PART_TRANSPOSED and "node" in to and (told := transposed(trace, to["node"], longest)):
+        return told
     if "node" not in to or (fits(name, longest) and name not in shared(trace, event.position)):
         return short(name, longest)
     return told_apart(trace, event.position, name, (to["node"], to["output"]), longest)
@@ -38,6 +42,8 @@ def result_label(trace: Trace, event: BackwardEvent, op: ForwardEvent | None, lo
     """What a node's output is called: its gradient arrives."""
     place, arrived = next(((at, value) for at, value in enumerate(event.upstream) if value is not None), (0, None))
     name = name_of(event, op, place, arrived)
+    if name == PART_TRANSPOSED and (told := transposed(trace, event.node, longest)):
+        return told
     if is_root(trace, event, op, place) or (fits(name, longest) and name not in shared(trace, event.position)):
         return short(name, longest)
     return told_apart(trace, event.position, name, (event.node, place), longest)
@@ -96,6 +102,15 @@ def is_root(trace: Trace, event: BackwardEvent, op: ForwardEvent | None, place: 
         return False
     made = op.outputs[place]
     return any((root.tensor, root.version) == (made.tensor, made.version) for root in start.roots)
+
+
+def transposed(trace: Trace, node: int, longest: int) -> str | None:
+    """`fc.weightᵀ`, for what a linear layer turns before it multiplies."""
+    made = trace.forward_of(node)
+    op = None if made is None else trace.event(made)
+    if not isinstance(op, ForwardEvent) or op.op != PART_TRANSPOSED or op.parent is None or not op.inputs[0].name:
+        return None
+    return transpose(short(op.inputs[0].name, longest))
 
 
 def fits(name: str, longest: int) -> bool:

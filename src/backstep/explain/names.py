@@ -48,6 +48,14 @@ def is_bracketed(name: str) -> bool:
     return name[:1] == "(" and name[-1:] == ")" and not {"(", ")"} & set(bare(name[1:-1]))
 
 
+def transpose(name: str) -> str:
+    """`wᵀ`; of `wᵀ` and of `w.T` it is `w` again."""
+    for end in ("ᵀ", ".T"):
+        if name.endswith(end) and is_simple(name):
+            return name.removesuffix(end)
+    return f"{factor(name)}ᵀ"
+
+
 def derivative(above: str, below: str) -> str:
     """`dloss/dw`; an expression stands in parentheses."""
     return f"d{whole(above)}/d{whole(below)}"

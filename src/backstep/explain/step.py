@@ -69,6 +69,12 @@ class Step:
     def input_name(self, place: int) -> str:
         return self.story.inputs[place] if place < len(self.story.inputs) else "it"
 
+    @property
+    def operand_name(self) -> str:
+        """What the other matrix of a product is called."""
+        named = zip(self.story.inputs, () if self.op is None else self.op.inputs, strict=False)
+        return next((name for name, value in named if value == self.story.operand), "the other matrix")
+
     # values
 
     @cached_property

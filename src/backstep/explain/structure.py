@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from backstep.explain.figures import line_of
-from backstep.explain.names import factor
+from backstep.explain.names import factor, transpose
 from backstep.explain.operands import Formula, Operands, of
 
 MEAN = 1
@@ -20,14 +20,15 @@ def _mean(o: Operands, edge: int) -> str | None:
 def _mm(o: Operands, edge: int) -> str | None:
     if len(o.names) < 2 or edge > 1:
         return None
-    return f"@ {o.input(1)}ᵀ" if edge == 0 else f"{o.input(0)}ᵀ @"
+    return f"@ {transpose(o.names[1])}" if edge == 0 else f"{transpose(o.names[0])} @"
 
 
 def _addmm(o: Operands, edge: int) -> str | None:
     if len(o.names) < 3 or o.named.get("alpha", 1) != 1 or o.named.get("beta", 1) != 1 or edge > 2:
         return None
     broadcast = o.op.inputs[0].shape != o.op.outputs[0].shape if o.op.outputs else False
-    return ("1, summed over the rows" if broadcast else "1", f"@ {o.input(2)}ᵀ", f"{o.input(1)}ᵀ @")[edge]
+    by_second, by_first = f"@ {transpose(o.names[2])}", f"{transpose(o.names[1])} @"
+    return ("1, summed over the rows" if broadcast else "1", by_second, by_first)[edge]
 
 
 def _convolution(o: Operands, edge: int) -> str | None:

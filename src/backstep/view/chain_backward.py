@@ -9,7 +9,7 @@ import numpy as np
 from rich.segment import Segment
 
 from backstep.explain.chain_rule import EdgeStory, stories
-from backstep.explain.names import LONGEST, short
+from backstep.explain.names import LONGEST
 from backstep.explain.sentence_backward import backward_sentence
 from backstep.explain.step import Step
 from backstep.trace.event import Array, BackwardEvent, Edge, Local, Value
@@ -187,16 +187,16 @@ def matrices(pen: Pen, event: BackwardEvent, story: EdgeStory, height: int) -> l
         return []
     if not pen.drawn or max(arrived.drawn.size, left.drawn.size) < 4 or height < 6:
         return []
-    row = [pen.panel("arrives ", story.arrives, arrived), *middle(pen, story, len(arrived.shape))]
+    row = [pen.panel("arrives ", story.arrives, arrived), *middle(pen, event, story, len(arrived.shape))]
     row.append(pen.panel("leaves ", story.leaves, left))
     signs = ["@" if story.operand is not None else "×", "="] if len(row) == 3 else ["→"]
     return pen.pictures(row, signs, min(TALLEST, height - 3))
 
 
-def middle(pen: Pen, story: EdgeStory, output_dims: int) -> list[Panel]:
+def middle(pen: Pen, event: BackwardEvent, story: EdgeStory, output_dims: int) -> list[Panel]:
     """The other matrix of a product, the local gradient of each element, or the Jacobian, outputs by inputs."""
     if story.operand is not None and story.operand.drawn is not None:
-        return [pen.panel("local ", short(story.operand.name), story.operand)]
+        return [pen.panel("local ", Step(pen.trace, event, story).operand_name, story.operand)]
     local = story.edge.local
     if local is None or local.array is None:
         return []
