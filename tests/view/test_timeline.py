@@ -141,3 +141,19 @@ def test_marks_are_drawn_where_they_are_the_first_before_the_second(ols: Trace) 
     assert drawn.count("!") == 1 and drawn.index("!") == timeline.LABEL + room - 1
     assert {style for text, style, _ in ruler if "●" in text} == {DARK.error}
     assert width_of(ruler) == 120
+
+
+def test_losses_far_apart_are_drawn_by_their_logarithms(tmp_path: Path) -> None:
+    """Else all but the first would lie at the bottom."""
+    t = HandmadeTrace(tmp_path / "wide.backstep")
+    for step in range(20):
+        with t.loop_pass("step", step):
+            value = t.value(t.tensor(), 10.0**-step, "loss")
+            t.batch.losses.append((t.batch.position, 10.0**-step))
+            t.forward("mul", (), (value,), 1)
+    t.close()
+    rows = timeline.build(Moment(Trace(tmp_path / "wide.backstep"), 19), 60, 6, DARK)
+    curve = text_of(rows).split("\n")[:4]
+    assert curve[1].startswith(" (log)")
+    heights = [sum(row[x] not in " ⠀" for row in curve) for x in (9, 20, 30, 45)]
+    assert heights == sorted(heights, reverse=True) and len(set(heights)) > 2

@@ -23,14 +23,13 @@ from backstep.view.axis import stride, ticked
 from backstep.view.braille import filled
 from backstep.view.numbers import number
 from backstep.view.rows import Row, fill_rows, fit
+from backstep.view.scale import scale_of
 from backstep.view.theme import Theme
 from backstep.view.title import title_row
 
 LABEL, RIGHT = 9, 10
 GROWTH = 1.25
 """A run that grows is drawn anew in jumps."""
-WIDE_RANGE = 1e3
-"""Losses this many times apart are drawn by their logarithms."""
 ROOM_FOR_MORE, ROOM_FOR_TALLER = 8, 15
 """Rows of a pane that has the learning rate and the gradients too; that has two rows of them."""
 
@@ -46,7 +45,7 @@ def title(moment: Moment, width: int, theme: Theme) -> Row:
         return title_row(6, "Loss", "none recorded", width, theme)
     here = moment.trace.iteration_at(moment.position)
     note = "by backward pass" if not _iterations(moment) else "by iteration" if here is None else f"iteration {here:,}"
-    logarithmic = _scale(moment.trace, len(losses))[2]
+    logarithmic = scale_of(moment.trace, len(losses)).logarithmic
     return title_row(6, "Loss", f"{note}, logarithmic" if logarithmic else note, width, theme)
 
 
@@ -82,11 +81,10 @@ def position_at(moment: Moment, width: int, x: int) -> int:
 
 def _curve(moment: Moment, room: int, rows: int, theme: Theme) -> list[Row]:
     trace, losses = moment.trace, moment.trace.losses
-    low, high, logarithmic = _scale(trace, len(losses))
+    scale = scale_of(trace, len(losses))
     lines = drawn(trace, "losses", len(losses), trace.contexts.version, _extent(moment), room, rows).lines
     head = _head(moment, room)
-    middle = (low * high) ** 0.5 if logarithmic else (low + high) / 2
-    labels = {rows - 1: low, 0: high} | ({rows // 2: middle} if rows > 4 else {})
+    labels = {rows - 1: scale.low, 0: scale.high} | ({rows // 2: scale.middle} if rows > 4 else {})
     now = losses.upto(moment.position)
     right = {0: number(now)} if now is not None else {}
     return [
@@ -166,10 +164,7 @@ def _heights(trace: Trace, which: str, values: Numbers) -> Numbers:
     """From 0 to 1: the losses by their scale, everything else from nothing to its greatest."""
     if which != "losses":
         return values / max(float(values.max(initial=0)), 1e-300)
-    low, high, logarithmic = _scale(trace, len(trace.losses))
-    if logarithmic:
-        return np.asarray(np.log(values / low) / np.log(high / low))
-    return (values - low) / (high - low) if high > low else np.full(len(values), 0.5)
+    return scale_of(trace, len(trace.losses)).heights(values)
 
 
 def _means(columns: npt.NDArray[np.int64], values: Numbers, room: int) -> Numbers:
@@ -186,19 +181,6 @@ def _hold(heights: Numbers, last: int, room: int, extent: int) -> None:
     if len(known):
         before = np.searchsorted(known, np.arange(known[0], end), "right") - 1
         heights[known[0] : end] = heights[known[before]]
-
-
-@per_trace(4)
-def _scale(trace: Trace, count: int) -> tuple[float, float, bool]:
-    """The lowest and the highest of what is drawn of the losses, and whether by logarithms."""
-    values = np.array(trace.losses.values[:count], np.float64)
-    values = values[np.isfinite(values)]
-    if not len(values):
-        return 0.0, 1.0, False
-    low, high = float(values.min()), float(values.max())
-    if low > 0 and high / low > WIDE_RANGE:
-        return low, high, True
-    return (0.0 if 0 <= low < high / 2 else low), high, False
 
 
 def _places(trace: Trace, series: Series, count: int) -> npt.NDArray[np.int64]:

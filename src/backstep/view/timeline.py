@@ -30,6 +30,7 @@ from backstep.view.runs import (
     context_value,
     iteration_context,
 )
+from backstep.view.scale import Scale, scale_of
 from backstep.view.theme import Theme
 
 LABEL = 7
@@ -75,9 +76,9 @@ def _label(text: str, theme: Theme) -> Segment:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """What is drawn for the whole run, and what it is."""
+    """What is drawn for the whole run, and what it is: a label for each of its rows."""
 
-    label: str
+    labels: tuple[str, ...]
     lines: tuple[str, ...]
 
 
@@ -85,12 +86,14 @@ class Curve:
 def curve_of(trace: Trace, count: int, losses: int, extent: int, room: int, rows: int) -> Curve:
     """The curve of a trace with `count` events and `losses` losses, in `room` cells by `rows`."""
     edges = np.arange(2 * room + 1) * extent // (2 * room)
+    labels = ["loss" if losses else "grads", *[""] * rows]
     if losses:
         heights = _loss_heights(trace, edges)
+        labels[1] = "(log)" if scale_of(trace, losses).logarithmic else ""
     else:
         heights = _backward_share(trace, edges, count)
     heights[edges[:-1] >= count] = np.nan
-    return Curve("loss" if losses else "grads", tuple(filled(heights, rows)))
+    return Curve(tuple(labels), tuple(filled(heights, rows)))
 
 
 def _loss_heights(trace: Trace, edges: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
@@ -101,8 +104,10 @@ def _loss_heights(trace: Trace, edges: npt.NDArray[np.int64]) -> npt.NDArray[np.
     positions, values = positions[finite], values[finite]
     if not len(values):
         return np.full(len(edges) - 1, np.nan)
-    low, high = float(values.min()), float(values.max())
-    values = (values - low) / (high - low) if high > low else np.full(len(values), 0.5)
+    scale = scale_of(trace, len(losses))
+    if not scale.logarithmic:
+        scale = Scale(float(values.min()), float(values.max()))
+    values = scale.heights(values)
     at = np.searchsorted(positions, edges)
     first, last = at[:-1], at[1:]
     sums = np.concatenate([[0.0], np.cumsum(values)])
@@ -130,7 +135,7 @@ def _curve(moment: Moment, room: int, rows: int, theme: Theme) -> list[Row]:
     for index, line in enumerate(curve.lines):
         lines.append(
             [
-                _label("" if index else curve.label, theme),
+                _label(curve.labels[index], theme),
                 Segment(line[:head], theme.forward),
                 Segment(line[head], theme.key + Style(reverse=True)),
                 Segment(line[head + 1 :], theme.rule),
