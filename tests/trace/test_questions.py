@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import backstep
+from backstep.trace.owners import Owners
 from backstep.trace.trace import Trace
 from tests.handmade import HandmadeTrace, ols_trace
 
@@ -114,3 +115,13 @@ def test_a_part_of_a_trace_keeps_the_positions(tmp_path: Path) -> None:
 def test_loading_needs_no_recorder(tmp_path: Path) -> None:
     with pytest.raises(backstep.TraceError, match="no such file"):
         backstep.load(tmp_path / "none.backstep")
+
+
+def test_whose_gradient_a_tensor_is_whatever_the_order() -> None:
+    pairs = [(4, 1), (9, 1), (12, 2), (7, 2), (9, 3), (30, 1), (4, 1)]
+    owners, expected = Owners(), dict(pairs)
+    owners.update(pairs[:3])
+    owners.update(pairs[3:])
+    assert {tensor: owners.get(tensor) for tensor in range(-1, 40) if tensor in owners} == expected
+    for leaf in (0, 1, 2, 3):
+        assert sorted(owners.of(leaf)) == sorted(t for t, owner in expected.items() if owner == leaf)

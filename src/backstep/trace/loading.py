@@ -22,6 +22,7 @@ from backstep.trace.file import Batch, TraceError, TraceReader
 from backstep.trace.holes import Holes
 from backstep.trace.iterations import Iterations
 from backstep.trace.optimizer import Optimizer
+from backstep.trace.owners import Owners
 from backstep.trace.records import (
     KINDS,
     PHASES,
@@ -104,7 +105,7 @@ class Loading:
         """The leaves by number, in the order in which they were first seen, with their names."""
         self._leaf_numbers: dict[int, str] = {}
         self._names: dict[int, int] = {}
-        self.grads: dict[int, int] = {}
+        self.grads = Owners()
         self.losses = Series()
         """(position, value) of each backward pass from a scalar root."""
         self.rates = Series()

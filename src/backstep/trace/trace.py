@@ -121,7 +121,7 @@ class Trace(Stored):
                 return number
         if tensor.endswith(".grad"):
             owner = self.number(tensor.removesuffix(".grad"))
-            numbers = [grad for grad, leaf in self.grads.items() if leaf == owner]
+            numbers = [*self.grads.of(owner)]
             if numbers:
                 return numbers[-1]
         numbers = self._values_named(tensor)
