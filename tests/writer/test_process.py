@@ -194,3 +194,19 @@ def test_a_killed_script_is_told_at_once(tmp_path: Path) -> None:
     with backstep.load(tmp_path / TRACE) as trace:
         assert trace.header["exit"]["status"] == "killed"
         assert len(list(trace.find(kind="accumulate"))) > told[-1] // 4
+
+
+def test_an_end_that_comes_before_it_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The writer can be done before the script, on a busy machine, looks at what it says."""
+    monkeypatch.setattr(scribe, "PATIENCE", 0.0)
+    look = Elsewhere.rest
+
+    def late(self: Elsewhere) -> None:
+        time.sleep(0.5)
+        look(self)
+
+    path = tmp_path / "t.backstep"
+    with backstep.record(path) as recording:
+        train_until(lambda: readable(path))
+        monkeypatch.setattr(Elsewhere, "rest", late)
+    assert recording.trace.header["complete"] and recording.trace.stopped is None

@@ -94,6 +94,7 @@ class Elsewhere:
             os.close(ours)
         self._path = path
         self._said = b""
+        self._ended = False
         self._pid = os.getpid()
 
     def takes_over(self, meanwhile: Callable[[], None]) -> bool:
@@ -135,20 +136,19 @@ class Elsewhere:
 
     def _look_for_failure(self, seconds: float | None) -> None:
         for line in self._lines(seconds):
-            self._raise_if_failed(line)
+            self._heed(line)
 
-    def _raise_if_failed(self, line: str) -> None:
+    def _heed(self, line: str) -> None:
+        """It may have ended before anybody waits for that."""
+        self._ended = self._ended or line == DONE
         if line.startswith(FAILED):
             raise WriterError(line.removeprefix(FAILED).replace(str(self._path.absolute()), str(self._path)))
 
     def wait_for_end(self) -> None:
         """Returns when the file is closed."""
-        ended = False
-        for line in self._lines(None):
-            self._raise_if_failed(line)
-            ended = ended or line == DONE
+        self._look_for_failure(None)
         self.close()
-        if not ended:
+        if not self._ended:
             raise WriterError("the process that writes has gone")
 
     def close(self) -> None:
