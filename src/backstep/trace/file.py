@@ -14,6 +14,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -318,6 +319,7 @@ class TraceReader:
             self._connection = self._open(path)
         except sqlite3.Error:
             self._connection = self._open_copy(path)
+        weakref.finalize(self, self._connection.close)  # who lets go of a trace need not have closed it
         self._data_version = -1
 
     def _open(self, path: Path) -> sqlite3.Connection:
