@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from torch.nn.utils import parametrize
 
 import backstep
 from backstep.trace.event import ForwardEvent
+from tests.processes import TRACE, record
 
 
 def test_children_that_are_called_one_by_one_are_named_from_what_holds_them() -> None:
@@ -78,3 +80,11 @@ def test_buffers_of_the_same_path_are_told_apart() -> None:
     found = recording.trace.find(kind="forward", op="batch_norm")
     calls = [event for event in found if isinstance(event, ForwardEvent)]
     assert [call.inputs[1].name for call in calls] == ["left.0.running_mean", "right.0.running_mean"]
+
+
+def test_what_no_pass_has_met_is_named_by_the_variable_of_a_program_that_has_ended(tmp_path: Path) -> None:
+    script = "import torch\nused = torch.nn.Linear(2, 3)\nused(torch.ones(2)).sum().backward()\n"
+    (tmp_path / "script.py").write_text(f"{script}unused = torch.nn.Linear(2, 3)\n")
+    assert record("script.py", cwd=tmp_path).code == 0
+    with backstep.load(tmp_path / TRACE) as trace:
+        assert sorted(trace.leaves.values()) == ["unused.bias", "unused.weight", "used.bias", "used.weight"]

@@ -68,6 +68,18 @@ def test_full_disk(small_disk: Path):
     assert_stopped(ran, small_disk / TRACE, "the disk is full")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="tmpfs is Linux's")
+def test_a_disk_that_takes_nothing(small_disk: Path):
+    """Refused in a line before the script begins; a trace that is there is read."""
+    assert record(SCRIPTS / "leaves.py", cwd=small_disk).code == 7
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    for options in (["-o", "other.backstep"], []):
+        refused = run_python("-m", "backstep", "run", "--headless", *options, SCRIPTS / "leaves.py", cwd=small_disk)
+        assert (refused.code, refused.stdout, refused.stderr.count("\n")) == (2, "", 1), refused
+    for words in ("info", "verify"):
+        assert command(words, small_disk / TRACE).code == 0
+
+
 def test_removed_folder(tmp_path: Path):
     (tmp_path / "gone").mkdir()
     ran = record("-o", "gone/trace.backstep", SCRIPTS / "removes.py", "gone", cwd=tmp_path)

@@ -168,16 +168,16 @@ class Modules:
             variable = variable_of(module, sys._getframe(1), self._session.frames.kind)
         self._name_parameters(module, variable, count)
 
-    def adopt(self, parameters: Iterable[torch.Tensor]) -> None:
+    def adopt(self, parameters: Iterable[torch.Tensor], *, at_last: bool = False) -> None:
         """Names parameters whose modules nobody was seen to call: compiled, or with a `__call__` of their own."""
-        for root in self._owners.roots_of(parameters):
+        for root in self._owners.roots_of(parameters, at_last=at_last):
             variable = variable_of(root, sys._getframe(1), self._session.frames.kind)
             self._name_parameters(root, variable, sum(1 for _ in root.parameters()))
 
     def _name_the_rest(self) -> None:
         """Those of modules that no pass and no optimizer has met, such as a moving average of another one."""
         leaves = [entry() for entry in list(self._session.tensors.entries.values()) if entry.leaf]
-        self.adopt([leaf for leaf in leaves if leaf is not None])
+        self.adopt([leaf for leaf in leaves if leaf is not None], at_last=True)
 
     def _name_parameters(self, module: nn.Module, variable: str, count: int) -> None:
         root = self._roots[module] = Root(variable, count)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Callable, Iterable
 from types import CodeType, FrameType
 from typing import Any
@@ -25,24 +26,29 @@ class Owners:
         self._sought: set[int] = set()
         self._searches = 0
 
-    def roots_of(self, parameters: Iterable[torch.Tensor]) -> list[nn.Module]:
+    def roots_of(self, parameters: Iterable[torch.Tensor], *, at_last: bool = False) -> list[nn.Module]:
         """The outermost modules that hold those of the parameters that have no name from a module yet."""
         entries, sought = self._tensors.entries, self._sought
         unnamed: list[torch.Tensor] = []
         for parameter in parameters:
             if issubclass(type(parameter), nn.Parameter):
                 entry = entries.get(id(parameter))
-                if entry is None or (entry.rank < PARAMETER and entry.number not in sought):
+                if entry is None or (entry.rank < PARAMETER and (at_last or entry.number not in sought)):
                     unnamed.append(parameter)
         if not unnamed:
             return []
         if len(sought) > REMEMBERED:
             sought.clear()
-        sought.update(self._tensors.entry(parameter).number for parameter in unnamed)
+        numbers = [self._tensors.entry(parameter).number for parameter in unnamed]
         self._searches += 1
-        if self._searches & (self._searches - 1):
+        if self._searches & (self._searches - 1) and not at_last:
+            sought.update(numbers)
             return []
-        return roots_of(unnamed)
+        frame = sys._getframe(1)
+        found = roots_of(unnamed)
+        made = [root for root in found if not is_being_made(root, frame)]
+        sought.update(numbers if len(made) == len(found) else ())
+        return made
 
 
 def roots_of(parameters: Iterable[torch.Tensor]) -> list[nn.Module]:
@@ -70,8 +76,23 @@ def held(module: nn.Module, kind: str) -> dict[str, Any]:
     return dict(things) if isinstance(things, dict) else {}
 
 
+def is_being_made(module: nn.Module, frame: FrameType | None) -> bool:
+    """Whether its `__init__` runs further out: what it will be bound to, and be a part of, is not known yet."""
+    while frame is not None:
+        code = frame.f_code
+        if code.co_name == "__init__" and code.co_argcount:
+            own = code.co_varnames[0]
+            if read_variables(frame, (own,)).get(own) is module:
+                return True
+        frame = frame.f_back
+    return False
+
+
 def variable_of(module: nn.Module, frame: FrameType | None, kind: Callable[[CodeType], int]) -> str:
-    """The variable that a module is bound to where the program is, in this frame or further out; else its class."""
+    """The variable that a module is bound to where the program is, in this frame or further out; else its class.
+
+    A program that has ended is in no frame; its variables are there still.
+    """
     while frame is not None:
         code = frame.f_code
         if kind(code) < TORCH:
@@ -80,4 +101,6 @@ def variable_of(module: nn.Module, frame: FrameType | None, kind: Callable[[Code
                 if value is module:
                     return name
         frame = frame.f_back
-    return type(module).__name__.lower()
+    ended = vars(sys.modules["__main__"]) if "__main__" in sys.modules else {}
+    found = (name for name, value in list(ended.items()) if value is module)
+    return next(found, type(module).__name__.lower())
