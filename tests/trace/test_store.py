@@ -315,3 +315,24 @@ def test_no_text_of_a_trace_is_ever_run(tmp_path: Path) -> None:
     altered(view, "ALTER TABLE sources RENAME TO elsewhere")
     altered(view, "CREATE VIEW sources AS SELECT * FROM elsewhere")
     assert "not a backstep trace" in refusal(view)
+
+
+def test_a_recording_that_ends_between_two_looks_was_not_killed(tmp_path: Path) -> None:
+    """What was read when it still ran says so; that nobody holds the file any more is not the whole truth."""
+    t = HandmadeTrace(tmp_path / "t.backstep")
+    t.batch.flush({"exit": {"status": "running", "code": None, "exception": None}})
+    with Trace(tmp_path / "t.backstep") as trace:
+        assert trace.running and not len(trace)
+        t.forward("ones", (), (t.value(t.tensor(), 1.0, "x"),), 1)
+        t.close()
+        assert trace.as_read["status"] == "running"
+        assert trace.header["exit"]["status"] == "ok" and trace.header["complete"]
+        assert trace.refresh() and len(trace) == 1
+
+
+def test_a_recording_that_was_cut_off_was_killed(tmp_path: Path) -> None:
+    t = HandmadeTrace(tmp_path / "t.backstep")
+    t.batch.flush({"exit": {"status": "running", "code": None, "exception": None}})
+    with Trace(tmp_path / "t.backstep") as trace:
+        t._writer.close()
+        assert trace.header["exit"]["status"] == "killed"

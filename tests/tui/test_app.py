@@ -289,3 +289,20 @@ def test_a_crashed_trace_opens_at_what_it_died_of(tmp_path: Path) -> None:
     with load(tmp_path / "t.backstep") as trace:
         assert App(trace).cursor.position == death
         assert App(trace, live=Watched()).cursor.position == 0
+
+
+def test_a_script_that_ends_before_the_screen_is_there_is_shown_to_its_end(tmp_path: Path) -> None:
+    t = HandmadeTrace(tmp_path / "quick.backstep")
+    t.batch.flush({"exit": {"status": "running", "code": None, "exception": None}})
+
+    async def run() -> None:
+        with load(tmp_path / "quick.backstep") as trace:
+            app = App(trace)
+            t.forward("ones", (), (t.value(t.tensor(), 1.0, "x"),), 1)
+            t.close()
+            async with app.run_test(size=(80, 24)) as pilot:
+                await pilot.pause(0.4)
+                shown = "\n".join(app.lines_drawn())
+                assert len(trace) == 1 and "ones runs forward" in shown and "killed" not in shown
+
+    asyncio.run(run())

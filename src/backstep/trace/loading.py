@@ -49,6 +49,11 @@ SECONDS_TO_FINISH = 2.0
 Columns = npt.NDArray[np.void]
 
 
+def exit_in(header: dict[str, Any]) -> dict[str, Any]:
+    """How the script ended, as a header in the file says it."""
+    return {"status": "running", "code": None, "exception": None, **(header.get("exit") or {})}
+
+
 class Loading:
     """What is known of a trace without decoding an event. Several threads may use it."""
 
@@ -133,10 +138,14 @@ class Loading:
     def header(self) -> dict[str, Any]:
         """The first line of the jsonl export."""
         with self._lock:
-            stored = self._header
-            exit_ = {"status": "running", "code": None, "exception": None, **(stored.get("exit") or {})}
+            stored, exit_ = self._header, exit_in(self._header)
             if exit_["status"] == "running" and not self._reader.running():
-                exit_["status"] = "killed"
+                # Nobody writes any more: what its last words were may not have been read yet.
+                with contextlib.suppress(TraceError):
+                    stored = self._header = self._read_header()
+                exit_ = exit_in(stored)
+                if exit_["status"] == "running":
+                    exit_["status"] = "killed"
             return {
                 "schema": "backstep",
                 "version": 1,
@@ -150,6 +159,11 @@ class Loading:
                 "events": len(self),
                 **{name: stored[name] for name in ("rank", "world_size", "child") if stored.get(name) is not None},
             }
+
+    @property
+    def as_read(self) -> dict[str, Any]:
+        """How the script had ended when this was read last."""
+        return exit_in(self._header)
 
     @property
     def stopped(self) -> str | None:

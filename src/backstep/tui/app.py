@@ -71,6 +71,8 @@ class App(Playing, Stopping, Pinning, Prompting, Picturing, Judging, Looking, Po
         self.view = View(layout="lecture" if lecture else "debug")
         self.pin(None if pinned is None else Moment(*pinned))
         self._live_run = live
+        self._was_running = trace.as_read["status"] == "running"
+        """When it was opened: what was recorded since has not been read."""
         self._asking = False
         self._loop_of_app: asyncio.AbstractEventLoop | None = None
         self._leaving = False
@@ -90,7 +92,7 @@ class App(Playing, Stopping, Pinning, Prompting, Picturing, Judging, Looking, Po
             self.read_on()
         else:
             self._announce()
-        if self.trace.running:
+        if self._was_running:
             self._poll_timer = self.set_interval(POLL, self._poll)
 
     # the picture
@@ -142,7 +144,8 @@ class App(Playing, Stopping, Pinning, Prompting, Picturing, Judging, Looking, Po
     # a growing trace
 
     def _poll(self) -> None:
-        """Takes in what was recorded since the last look."""
+        """Takes in what was recorded since the last look. Once nobody writes, what is read then is all."""
+        running = self.trace.running
         try:
             grown = self.trace.refresh()
         except TraceError as error:
@@ -151,7 +154,7 @@ class App(Playing, Stopping, Pinning, Prompting, Picturing, Judging, Looking, Po
             return
         if self._following and grown:
             self._newest()
-        if not self.trace.running:
+        if not running:
             self._poll_timer.stop()
             self._following = self._asking = False
             self._announce()
