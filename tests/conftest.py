@@ -33,3 +33,10 @@ def record_script(tmp_path: Path) -> Callable[..., Path]:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--op-db", action="store_true", help="record all of PyTorch's operator database, not a sample")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """On several processes, one that has nothing left to do takes from another: the longest tests come in a row."""
+    if getattr(config.option, "numprocesses", None) and config.option.dist == "no":
+        config.option.dist = "worksteal"
